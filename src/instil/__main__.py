@@ -1,0 +1,5 @@
+"""Run instil as `python -m instil`."""
+
+from instil.cli import main
+
+main()

@@ -1,0 +1,91 @@
+"""doctor: what this machine can do, and what is missing for what."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from instil import __version__
+from instil.cli import display
+
+_PACKAGES = (
+    ("aiohttp", "generate with a teacher on the network", "core"),
+    ("rapidfuzz", "the novelty filter", "core"),
+    ("torch", "train, evaluate, chat", "train"),
+    ("transformers", "train, evaluate, chat", "train"),
+    ("safetensors", "train", "train"),
+    ("peft", "train with LoRA", "train"),
+    ("prompt_toolkit", "editing and history in chat", "chat"),
+)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def doctor(as_json: bool) -> None:
+    """Say what this machine can do, and what is missing for what."""
+    found = examine()
+    if as_json:
+        display.print_json(found)
+        return
+    for key, value in found["machine"].items():
+        click.echo(f"{key:<12}{value}")
+    rows = [
+        [row["package"], row["version"] or "missing", row["for"], row["get"]] for row in found["packages"]
+    ]
+    display.print_table(["package", "version", "needed for", "how to get it"], rows)
+    missing = sorted({row["get"] for row in found["packages"] if not row["version"]})
+    click.echo("everything is installed" if not missing else f"to get what is missing: {'; '.join(missing)}")
+
+
+def examine() -> dict[str, Any]:
+    """Return the machine's facts and the state of every package, as JSON values."""
+    packages = []
+    for package, purpose, extra in _PACKAGES:
+        found = _version(package)
+        get = "" if found else f"pip install 'instil[{extra}]'" if extra != "core" else "pip install instil"
+        packages.append({"package": package, "version": found, "for": purpose, "get": get})
+    return {"machine": _machine(), "packages": packages}
+
+
+def _machine() -> dict[str, str]:
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    return {
+        "instil": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "memory": _memory(),
+        "disk free": f"{free:,.0f} GiB here",
+        "gpu": _gpu(),
+    }
+
+
+def _memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:,.1f} GiB"
+    except (ValueError, OSError):
+        return "unknown"
+
+
+def _gpu() -> str:
+    if not _version("torch"):
+        return "unknown without torch"
+    import torch
+
+    if torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
+        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name(0)}, {memory:,.0f} GiB"
+    return "Apple (mps)" if torch.backends.mps.is_available() else "none; training runs on the CPU"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

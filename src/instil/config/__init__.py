@@ -1,0 +1,1 @@
+"""Read a recipe once, check all of it, freeze it."""

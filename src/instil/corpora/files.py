@@ -1,0 +1,69 @@
+"""A corpus that lies in files of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import field_validator
+
+from instil.config.base import InputPath
+from instil.corpora.base import BadRecord, CorpusConfigBase, Failure, Record
+from instil.corpora.formats import FORMATS
+from instil.corpora.records import read_records
+from instil.data.examples import Example, Origin
+from instil.data.messages import Message
+from instil.errors import StageError
+
+_SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+
+
+class FilesConfig(CorpusConfigBase):
+    """Rows from a file, or from every JSON file of a directory."""
+
+    kind: Literal["files"]
+    path: InputPath
+    """A file, or a directory of `.json` and `.jsonl` files (also `.gz`)."""
+    format: str = "auto"
+    """Name of a format, or `auto` to tell it from the fields of each record."""
+    license: str | None = None
+    """The licence of the rows; kept with each of them."""
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value != "auto" and value not in FORMATS:
+            raise ValueError(f"{value!r} is not one of auto, {', '.join(FORMATS)}")
+        return value
+
+    def read(self) -> Iterator[Example | Failure]:
+        """Yield the examples, and what could not be read."""
+        origin = Origin(kind="corpus", name=self.name, license=self.license)
+        for path in self._files():
+            for each in read_records(path):
+                if isinstance(each, Failure):
+                    yield each
+                    continue
+                place, record = each
+                try:
+                    yield Example(messages=_format(self.format, record), origin=origin)
+                except BadRecord as error:
+                    yield Failure(place, str(error))
+
+    def _files(self) -> list[Path]:
+        if self.path.is_file():
+            return [self.path]
+        found = sorted(path for path in self.path.iterdir() if path.name.endswith(_SUFFIXES))
+        if not found:
+            raise StageError(f"no {' or '.join(_SUFFIXES)} file in {str(self.path)!r}")
+        return found
+
+
+def _format(name: str, record: Record) -> tuple[Message, ...]:
+    if name != "auto":
+        return FORMATS[name].messages(record)
+    found = next((each for each in FORMATS.values() if each.matches(record)), None)
+    if found is None:
+        raise BadRecord(f"no known format has the keys {', '.join(sorted(record)) or '(none)'}")
+    return found.messages(record)

@@ -1,0 +1,1 @@
+"""Plain values: messages, examples, and how they are written, hashed and drawn."""

@@ -1,0 +1,111 @@
+"""Seed tasks, training examples, and the recorded no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from instil.data.fingerprint import fingerprint
+from instil.data.messages import Conversation, Message, Value
+
+
+class Instance(Value):
+    """One input and output of a seed task."""
+
+    input: str = ""
+    output: str
+
+
+class SeedTask(Value):
+    """A task that a human wrote, in the Self-Instruct format."""
+
+    id: str
+    name: str
+    instruction: str
+    instances: tuple[Instance, ...] = ()
+    is_classification: bool = False
+
+    @field_validator("instruction")
+    @classmethod
+    def _has_instruction(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("the instruction is empty")
+        return value
+
+
+class Origin(Value):
+    """Where an example came from."""
+
+    kind: Literal["seed", "teacher", "corpus"]
+    name: str
+    """The seed file, the teacher's model, or the corpus."""
+    license: str | None = None
+    parents: tuple[str, ...] = ()
+    """Seed tasks that the teacher was shown."""
+    entities: tuple[str, ...] = ()
+    """Entities that the teacher was given for this item."""
+    request: str | None = None
+    """Key of the teacher call in the journal, for replay."""
+
+
+class Example(Value):
+    """One training row: a conversation in the OpenAI chat form, and where it came from."""
+
+    messages: tuple[Message, ...] = Field(min_length=1)
+    origin: Origin
+    scores: Mapping[str, float] = {}
+
+    @property
+    def conversation(self) -> Conversation:
+        """The messages as a conversation."""
+        return Conversation(messages=self.messages)
+
+    @property
+    def id(self) -> str:
+        """Same conversation, same id, on every machine."""
+        return fingerprint([message.model_dump() for message in self.messages])
+
+    def row(self) -> dict[str, Any]:
+        """Return what is written to a file; it reads back as an equal example."""
+        row = self.model_dump(mode="json")
+        if not self.scores:
+            del row["scores"]
+        return row
+
+
+class Rejection(Value):
+    """Something that was not kept, and why."""
+
+    filter: str
+    """What said no: a filter, or `parse`."""
+    reason: str
+    example: Example | None = None
+    text: str | None = None
+    """What the teacher wrote, where it did not amount to an example."""
+    request: str | None = None
+    score: float | None = None
+    nearest: str | None = None
+    """For novelty: the accepted instruction that is most similar."""
+
+    def row(self) -> dict[str, Any]:
+        """Return what is written to a file."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Counts(Value):
+    """How many rows a stage was asked for, and what became of each of them."""
+
+    asked: int = Field(ge=0)
+    kept: int = Field(ge=0)
+    rejected: int = Field(default=0, ge=0)
+    failed: int = Field(default=0, ge=0)
+    reasons: Mapping[str, int] = {}
+    """Rejected and failed rows by reason; they add up to `rejected + failed`."""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether nothing was lost: asked == kept + rejected + failed, reason by reason."""
+        lost = self.rejected + self.failed
+        return self.asked == self.kept + lost and sum(self.reasons.values()) == lost

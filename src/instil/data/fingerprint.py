@@ -1,0 +1,51 @@
+"""Canonical JSON, its hash, and the differences between two values in words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+_ABSENT = object()
+
+
+def canonical_json(value: object) -> str:
+    """Return the one JSON text of `value`: sorted keys, no spaces, no NaN.
+
+    Raises:
+        TypeError: a part has no stable text (a set, an object); a wrong fingerprint is worse than none.
+        ValueError: a number is NaN or infinite.
+    """
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def fingerprint(value: object) -> str:
+    """Return the first 16 hex digits of the SHA-256 of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def differences(old: object, new: object, place: str = "") -> Iterator[str]:
+    """Yield one line for each place in which two JSON values differ, as `place: old -> new`.
+
+    Yields nothing exactly when the two have the same fingerprint: `0`, `0.0` and `false` are
+    equal to Python but not to a reader of JSON.
+    """
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            yield from differences(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{place}.{key}".lstrip("."))
+    elif isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
+        for index, (a, b) in enumerate(zip(old, new, strict=True)):
+            yield from differences(a, b, f"{place}.{index}".lstrip("."))
+    elif _text(old) != _text(new):
+        yield f"{place}: {_text(old)} -> {_text(new)}"
+
+
+def _text(value: object) -> str:
+    return "nothing" if value is _ABSENT else canonical_json(value)

@@ -1,0 +1,122 @@
+"""What a benchmark is: models in, scores with standard errors out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import Field
+
+from instil.config.base import Config
+from instil.data.messages import Message, Value
+from instil.errors import RecipeError
+
+if TYPE_CHECKING:
+    from instil.engines.transformers import TransformersEngine
+
+
+class Score(Value):
+    """One number with how sure it is."""
+
+    benchmark: str
+    metric: str
+    subject: str
+    """What was measured: `tuned`, `base`, or a reference such as `unigram`."""
+    value: float
+    stderr: float
+    n: int
+    """Rows that were measured."""
+
+
+class Item(Value):
+    """One row of an evaluation set."""
+
+    messages: tuple[Message, ...] = Field(min_length=2)
+    """The last one is the reference answer."""
+    task: str | None = None
+    expect: tuple[str, ...] = ()
+    """The answer is counted right if it contains one of these."""
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What is measured, and what it was trained on."""
+
+    engines: Mapping[str, TransformersEngine]
+    """By name: `base` and `tuned`."""
+    train: Path | None
+    """Training rows, where the run has them."""
+    validation: Path | None
+    """Held-out rows of the mixture, where the run has them."""
+    batch_size: int = 8
+
+
+@dataclass
+class Report:
+    """What a benchmark found."""
+
+    scores: list[Score] = field(default_factory=list)
+    transcripts: list[dict[str, Any]] = field(default_factory=list)
+    """What was asked and answered, for a person to read."""
+    items: int = 0
+
+
+class BenchmarkConfigBase(Config):
+    """What every kind of benchmark has."""
+
+    name: str = Field(min_length=1)
+    """What it is called in tables."""
+
+    def measure(self, subjects: Subjects) -> Report:
+        """Return the scores of every subject on the same items."""
+        raise NotImplementedError
+
+
+def read_items(path: Path) -> Iterator[Item]:
+    """Yield the rows of an evaluation set or a file of examples.
+
+    Raises:
+        RecipeError: a line is not such a row.
+    """
+    known = set(Item.model_fields)
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = orjson.loads(line)
+                yield Item.model_validate({key: value for key, value in row.items() if key in known})
+            except (ValueError, AttributeError) as error:
+                raise RecipeError(
+                    f"{path}:{number}: not an evaluation row: {str(error).splitlines()[0]}",
+                    hint='for example {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", '
+                    '"content": "…"}], "expect": ["…"]}',
+                ) from error
+
+
+def mean(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of a sample and its standard error."""
+    count = len(values)
+    average = math.fsum(values) / count
+    if count < 2:
+        return average, math.inf
+    variance = math.fsum((value - average) ** 2 for value in values) / (count - 1)
+    return average, math.sqrt(variance / count)
+
+
+def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> tuple[float, float]:
+    """Return the ratio of two sums over the same rows and its standard error.
+
+    The error is that of a ratio estimator by linearisation (Cochran, Sampling Techniques, 2.11), so
+    rows count as the units that were drawn, not the tokens in them.
+    """
+    count, below = len(numerators), math.fsum(denominators)
+    value = math.fsum(numerators) / below
+    if count < 2:
+        return value, math.inf
+    squares = math.fsum((a - value * b) ** 2 for a, b in zip(numerators, denominators, strict=True))
+    return value, math.sqrt(squares * count / (count - 1)) / below

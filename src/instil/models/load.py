@@ -1,0 +1,203 @@
+"""Open a base model, a trained model or an adapter; save one so that other tools can open it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from instil.errors import RecipeError, RequestError
+from instil.models.base_model import BaseModelConfig, ScratchConfig, TokenizerFiles
+from instil.models.card import read_card
+from instil.models.tokenizer import give_template, train_tokenizer
+
+transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+ADAPTER_CONFIG = "adapter_config.json"
+Texts = Callable[[], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A causal language model with its tokenizer and chat template."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    @property
+    def max_positions(self) -> int | None:
+        """The longest sequence of tokens that the model can read, if it has a limit."""
+        return getattr(self.model.config, "max_position_embeddings", None)
+
+
+def open_base(
+    config: BaseModelConfig, *, chat_template: str | None, texts: Texts, seed: int
+) -> LanguageModel:
+    """Return the model that a student starts from.
+
+    Args:
+        config: a pretrained model, or an architecture for random weights.
+        chat_template: name of a template, or None for the model's own.
+        texts: the training text, for a tokenizer that is trained on it.
+        seed: decides random weights, also those of new tokens.
+
+    Raises:
+        RecipeError: the model cannot be opened; says where it was looked for.
+    """
+    torch.manual_seed(seed)
+    if isinstance(config, ScratchConfig):
+        tokenizer = _tokenizer(config, texts)
+        give_template(tokenizer, chat_template or "chatml")
+        return LanguageModel(_random(config, tokenizer), tokenizer)
+    with _explained(config.path):
+        tokenizer = AutoTokenizer.from_pretrained(config.path, revision=config.revision)
+        model = AutoModelForCausalLM.from_pretrained(
+            config.path, revision=config.revision, use_safetensors=True, dtype=torch.float32
+        )
+    give_template(tokenizer, chat_template)
+    _fit_vocabulary(model, tokenizer)
+    _set_end(model, tokenizer)
+    return LanguageModel(model, tokenizer)
+
+
+def open_untrained(path: str) -> LanguageModel:
+    """Return the model that the one in `path` started from, for comparison.
+
+    A pretrained base is opened; random weights are drawn again with the same seed.
+
+    Raises:
+        RequestError: `path` does not say what it started from, or that is gone.
+    """
+    base = read_card(Path(path)).get("base")
+    if not base:
+        raise RequestError(
+            f"{path!r} does not say which model it started from", hint="set evaluate.baseline: none"
+        )
+    if base["kind"] == "pretrained":
+        return open_trained(base["path"])
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    torch.manual_seed(base["seed"])
+    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path))  # type: ignore[no-untyped-call]
+    return LanguageModel(model.eval(), tokenizer)
+
+
+def open_trained(path: str) -> LanguageModel:
+    """Return a model from a directory or the hub; an adapter is merged into its base.
+
+    Raises:
+        RequestError: it is no model, or its weights are pickled.
+    """
+    directory = Path(path)
+    if directory.exists() and not directory.is_dir():
+        raise RequestError(f"{path!r} is a file; a model is a directory")
+    adapter = directory / ADAPTER_CONFIG
+    model: Any
+    with _explained(path):
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        if adapter.is_file():
+            from peft import PeftModel
+
+            base = str(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"])
+            model = AutoModelForCausalLM.from_pretrained(_beside(directory, base), use_safetensors=True)
+            _fit_vocabulary(model, tokenizer)
+            model = PeftModel.from_pretrained(model, path).merge_and_unload()
+        else:
+            model = AutoModelForCausalLM.from_pretrained(path, use_safetensors=True)
+    model.eval()
+    return LanguageModel(model, tokenizer)
+
+
+def save(language_model: LanguageModel, directory: Path) -> None:
+    """Write weights as safetensors, the tokenizer and its chat template into a directory."""
+    directory.mkdir(parents=True, exist_ok=True)
+    language_model.model.save_pretrained(directory)
+    language_model.tokenizer.save_pretrained(directory)
+
+
+def default_device() -> torch.device:
+    """Return the fastest device there is: CUDA, Apple's GPU, or the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _tokenizer(config: ScratchConfig, texts: Texts) -> PreTrainedTokenizerBase:
+    if isinstance(config.tokenizer, TokenizerFiles):
+        with _explained(str(config.tokenizer.path)):
+            return _from_files(config.tokenizer.path)
+    return train_tokenizer(texts(), config.tokenizer.vocab_size)
+
+
+def _from_files(path: Path) -> PreTrainedTokenizerBase:
+    """Open a tokenizer directory; one with only `tokenizer.json` gets its end mark by its usual names."""
+    if (path / "tokenizer_config.json").is_file():
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(path)
+        return tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(path / "tokenizer.json"))  # type: ignore[no-untyped-call]
+    vocabulary = tokenizer.get_vocab()
+    tokenizer.eos_token = next((t for t in ("<|endoftext|>", "</s>", "<eos>") if t in vocabulary), None)
+    return tokenizer
+
+
+def _random(config: ScratchConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    options = {key: value for key, value in config.architecture.items() if key != "model_type"}
+    ends = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    try:
+        full: Any = AutoConfig.for_model(
+            config.architecture["model_type"], **{**ends, **options, "vocab_size": len(tokenizer)}
+        )
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(full)  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecipeError(f"train.base_model.architecture: {error}") from error
+    _set_end(model, tokenizer)
+    return model
+
+
+def _fit_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give new tokens an embedding; they start at the mean of the others (transformers' default)."""
+    embeddings: Any = model.get_input_embeddings()
+    if len(tokenizer) > embeddings.num_embeddings:
+        model.resize_token_embeddings(len(tokenizer))
+
+
+def _set_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Have every tool end generation at the end-of-turn mark that was learned."""
+    for config in (model.config, model.generation_config):
+        if config is not None:
+            config.eos_token_id = tokenizer.eos_token_id
+            config.pad_token_id = tokenizer.pad_token_id
+
+
+def _beside(adapter: Path, base: str) -> str:
+    """Return the base of an adapter; a relative path starts at the adapter."""
+    return str(adapter / base) if (adapter / base).is_dir() else base
+
+
+@contextmanager
+def _explained(path: str) -> Any:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        first = str(error).strip().split("\n")[0]
+        where = "in the directory" if Path(path).is_dir() else "as a directory or on the hub"
+        raise RequestError(
+            f"cannot open the model {path!r} {where}: {first}",
+            hint="name a directory with config.json, tokenizer.json and *.safetensors; pickled weights "
+            "(.bin, .pt) are refused; for a hub model check the name and the network",
+        ) from error

@@ -1,0 +1,140 @@
+"""What a teacher is: one method from a request to a completion.
+
+Behaviour is added by wrapping a teacher in another (`retrying`, `limited`, `budgeted`,
+`journaling`); `instil.teachers.open_teacher` stacks them in the order that matters.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from instil.config.base import Config, RuntimeOnly
+from instil.data.fingerprint import fingerprint
+from instil.data.messages import Message, Value
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+
+
+class Sampling(Value):
+    """How tokens are drawn; what is None is left to the server."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+class Request(Value):
+    """Everything that decides an answer: what is asked, and how it is sampled."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    draw: int = 0
+    """Tells requests of equal content apart: 0 for the first, 1 for the second, and so on."""
+
+    @property
+    def key(self) -> str:
+        """Same content, same key; a field that is added later with a default changes no key."""
+        return fingerprint(self.model_dump(mode="json", exclude_defaults=True))
+
+
+class Usage(Value):
+    """Tokens of one call or of many."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+class Completion(Value):
+    """What a teacher returns."""
+
+    text: str
+    finish_reason: FinishReason = "stop"
+    model: str = ""
+    usage: Usage = Usage()
+
+
+class Teacher(Protocol):
+    """A model that writes data."""
+
+    async def complete(self, request: Request) -> Completion:
+        """Return the model's answer.
+
+        Raises:
+            TeacherUnavailable: asking again later may succeed.
+            TeacherRejected: this request cannot succeed.
+            TeacherRefused: no request can succeed.
+        """
+        ...
+
+
+class Price(Config):
+    """What a teacher charges, in US dollars per million tokens."""
+
+    input_usd: float = Field(ge=0)
+    """Per million input tokens."""
+    output_usd: float = Field(ge=0)
+    """Per million output tokens."""
+
+    def of(self, usage: Usage) -> float:
+        """Return the cost of `usage` in US dollars."""
+        return (usage.input_tokens * self.input_usd + usage.output_tokens * self.output_usd) / 1e6
+
+
+class Budget(Config):
+    """What may be spent in one run; worst-case cost is reserved before a call."""
+
+    max_cost_usd: float | None = Field(default=None, gt=0)
+    """Stop before more than this is spent; needs `price`."""
+    max_tokens: int | None = Field(default=None, gt=0)
+    """Stop before more than this many input and output tokens are used."""
+
+
+class TeacherConfigBase(Config):
+    """What every kind of teacher has."""
+
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """Sampling temperature; the server's default if not given."""
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    """Nucleus sampling; the server's default if not given."""
+    max_tokens: int = Field(default=1024, gt=0)
+    """Most tokens in one answer; a longer one is cut off and its whole items are kept."""
+    max_concurrency: Annotated[int, RuntimeOnly] = Field(default=16, gt=0)
+    """Most calls in flight at once."""
+    max_attempts: Annotated[int, RuntimeOnly] = Field(default=6, gt=0)
+    """How often one call is tried when the server is unavailable."""
+    price: Annotated[Price | None, RuntimeOnly] = None
+    """What the tokens cost; shown while it runs and needed for a budget in money."""
+    budget: Annotated[Budget | None, RuntimeOnly] = None
+    """What may be spent in one run."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """How answers are drawn."""
+        return Sampling(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)
+
+    @property
+    def paid(self) -> bool:
+        """Whether a call costs money or a shared machine's time, so that a rebuild asks first."""
+        return True
+
+    def preflight(self) -> None:
+        """Find what is missing before anything starts: a key, a file, a package.
+
+        Raises:
+            RequestError: something is missing.
+        """
+
+    def open(self) -> AbstractAsyncContextManager[Teacher]:
+        """Connect, ready to be used in an `async with`."""
+        raise NotImplementedError
