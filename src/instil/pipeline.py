@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -94,13 +94,8 @@ def plan(recipe: Recipe, run_dir: RunDir, *, until: str | None = None) -> tuple[
             step = _decide(stage, recipe, run_dir)
         if step.action is not Action.REUSE:
             pending.add(stage.name)
-            ready = not waits or _harmless(waits, run_dir)
-            step = Step(
-                step.stage,
-                step.action,
-                step.reasons,
-                _estimate(stage, recipe, run_dir) if ready else Estimate(),
-            )
+            # Where an input is still to be made, the estimate is of what can be known without it.
+            step = replace(step, estimate=_estimate(stage, recipe, run_dir))
         steps.append(step)
     return tuple(steps)
 
@@ -203,11 +198,6 @@ def _in_words(difference: str) -> str:
 
 def _estimate(stage: Stage[Any], recipe: Recipe, run_dir: RunDir) -> Estimate:
     return stage.estimate(getattr(recipe, stage.name), _context(stage, recipe, run_dir, Silent()))
-
-
-def _harmless(waits: list[str], run_dir: RunDir) -> bool:
-    """Whether every input has some result from which to estimate."""
-    return all(read_manifest(run_dir.stage(name)) for name in waits)
 
 
 def _context(stage: Stage[Any], recipe: Recipe, run_dir: RunDir, progress: Progress) -> Context:

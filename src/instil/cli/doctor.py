@@ -76,12 +76,9 @@ def _memory() -> str:
 def _gpu() -> str:
     if not _version("torch"):
         return "unknown without torch"
-    import torch
+    from instil.models.machine import gpu
 
-    if torch.cuda.is_available():
-        memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name(0)}, {memory:,.0f} GiB"
-    return "Apple (mps)" if torch.backends.mps.is_available() else "none; training runs on the CPU"
+    return gpu()
 
 
 def _version(package: str) -> str:

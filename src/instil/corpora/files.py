@@ -17,6 +17,7 @@ from instil.data.messages import Message
 from instil.errors import StageError
 
 _SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+_KEYS_SHOWN = 12
 
 
 class FilesConfig(CorpusConfigBase):
@@ -65,5 +66,7 @@ def _format(name: str, record: Record) -> tuple[Message, ...]:
         return FORMATS[name].messages(record)
     found = next((each for each in FORMATS.values() if each.matches(record)), None)
     if found is None:
-        raise BadRecord(f"no known format has the keys {', '.join(sorted(record)) or '(none)'}")
+        keys = sorted(record)
+        more = f" and {len(keys) - _KEYS_SHOWN} more" if len(keys) > _KEYS_SHOWN else ""
+        raise BadRecord(f"no known format has the keys {', '.join(keys[:_KEYS_SHOWN]) or '(none)'}{more}")
     return found.messages(record)

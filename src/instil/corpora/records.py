@@ -1,4 +1,4 @@
-"""Any file of JSON records to records: a list, one a line, plain or gzipped, with or without BOM.
+"""Any file of JSON records to records: a list, one a line or indented, gzipped or not, with or without BOM.
 
 What a file holds decides, not its name. A record that is broken is reported with its place and
 the rest of the file is read.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,12 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]] | Failure]:
     """
     text = _text(path)
     name = path.name
-    if text.lstrip()[:1] == "[":
+    start = text.lstrip()[:1]
+    if start == "[":
         yield from _list(name, text)
+        return
+    if start == "{" and text.lstrip().partition("\n")[0].strip() == "{":
+        yield from _one_by_one(name, text)
         return
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
@@ -45,7 +50,7 @@ def _text(path: Path) -> str:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
         return data.decode("utf-8-sig")
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise StageError(f"cannot read {str(path)!r}: {error}") from error
     except UnicodeDecodeError as error:
         raise StageError(
@@ -65,15 +70,15 @@ def _list(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]] | Failure
     try:
         values = orjson.loads(text)
     except orjson.JSONDecodeError:
-        yield from _broken_list(name, text)
+        yield from _one_by_one(name, text)
         return
     for number, value in enumerate(values, start=1):
         place = f"{name}:record {number}"
         yield (place, value) if isinstance(value, dict) else Failure(place, "not a JSON object")
 
 
-def _broken_list(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]] | Failure]:
-    """Read a list that is not JSON as a whole, record by record.
+def _one_by_one(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]] | Failure]:
+    """Read indented records, or a list that is not JSON as a whole, record by record.
 
     After a broken record the reading goes on at the next line that begins with a brace.
     """
@@ -82,12 +87,17 @@ def _broken_list(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]] | 
     while position >= 0:
         number += 1
         line, counted = line + text.count("\n", counted, position), position
+        place = f"{name}:record {number}"
         try:
-            value, end = _DECODER.raw_decode(text, position)
-            yield f"{name}:record {number}", value
+            _, end = _DECODER.raw_decode(text, position)
+            # The decoder lets NaN and halves of surrogate pairs pass, which are not JSON.
+            yield _record(place, text[position:end])
             position = text.find("{", end)
         except json.JSONDecodeError as error:
-            place = f"{name}:record {number} (lines {line} to {error.lineno})"
-            yield Failure(place, f"not JSON: {error.msg} at line {error.lineno}")
             following = _NEXT_RECORD.search(text, position + 1)
             position = following.end() - 1 if following else -1
+            last = "" if following else "; nothing was read after it"
+            yield Failure(
+                f"{place} (lines {line} to {error.lineno})",
+                f"not JSON: {error.msg} at line {error.lineno}{last}",
+            )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import Field
 
 from instil.config.base import InputFile, Items
 from instil.data.examples import Example, Rejection
-from instil.data.jsonl import read_jsonl
 from instil.data.words import words
+from instil.errors import RecipeError
 from instil.filters.base import FilterConfigBase, Stateless
 
 
@@ -27,7 +29,7 @@ class ContaminationConfig(FilterConfigBase):
         """Read the evaluation sets."""
         runs: dict[tuple[str, ...], str] = {}
         for path in self.against:
-            for number, row in read_jsonl(path):
+            for number, row in _rows(path):
                 for text in _texts(row):
                     for run in _runs(text, self.ngram):
                         runs.setdefault(run, f"{path.name}:{number}")
@@ -53,6 +55,18 @@ class ContaminationFilter(Stateless):
                         nearest=row,
                     )
         return None
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield `(line number, row)` of a file of the user's, whose last line may lack its newline."""
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if line.strip():
+            try:
+                yield number, orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise RecipeError(
+                    f"{path}:{number}: not JSON: {error}", hint="an evaluation set is one JSON value a line"
+                ) from error
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -49,7 +49,8 @@ class RougeLFilter:
             processor=None,
             score_cutoff=self._threshold,
         )
-        if nearest is None or nearest[1] <= self._threshold:
+        # 1 - 0.18 is a hair above 0.82; a score that equals the threshold does not exceed it.
+        if nearest is None or nearest[1] <= self._threshold + 1e-9:
             return None
         return Rejection(
             filter="rouge_l",

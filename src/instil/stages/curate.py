@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Annotated
 
+from pydantic import ValidationError
+
 from instil.config.base import Config, InputFile, Items
+from instil.corpora.base import Failure
+from instil.corpora.records import read_records
 from instil.data.examples import Counts, Example, Origin, SeedTask
 from instil.data.jsonl import JsonlWriter, read_jsonl
 from instil.data.messages import Message
+from instil.errors import StageError
 from instil.filters import FilterConfig
 from instil.filters.base import Filter
 from instil.stages.base import (
@@ -37,7 +43,6 @@ def _run(config: CurateConfig, context: Context) -> Result:
         # Self-Instruct compares with the human's tasks too.
         for each in filters:
             each.accept(seed)
-    path = config.examples or context.inputs["generate"] / EXAMPLES_FILE
     reasons: Counter[str] = Counter()
     kept = 0
     for name in (KEPT_FILE, REJECTED_FILE):
@@ -47,8 +52,7 @@ def _run(config: CurateConfig, context: Context) -> Result:
         JsonlWriter(context.work / REJECTED_FILE) as reject,
         context.progress.task("curating", total=None, unit="examples") as task,
     ):
-        for _, row in read_jsonl(path):
-            example = Example.model_validate(row)
+        for example in _examples(config, context):
             rejection = next((no for each in filters if (no := each.check(example))), None)
             if rejection:
                 reject.append(rejection.row())
@@ -64,6 +68,29 @@ def _run(config: CurateConfig, context: Context) -> Result:
     return Result(
         Counts(asked=kept + rejected, kept=kept, rejected=rejected, reasons=dict(sorted(reasons.items())))
     )
+
+
+def _examples(config: CurateConfig, context: Context) -> Iterator[Example]:
+    """Yield what this run generated, or the rows of a file of the user's.
+
+    Raises:
+        StageError: a row of the user's file is not an example.
+    """
+    if config.examples is None:
+        for _, row in read_jsonl(context.inputs["generate"] / EXAMPLES_FILE):
+            yield Example.model_validate(row)
+        return
+    hint = "every row has `messages` and `origin`, as in the examples.jsonl of a run"
+    for each in read_records(config.examples):
+        if isinstance(each, Failure):
+            raise StageError(f"{each.place}: {each.reason}", hint=hint)
+        place, record = each
+        try:
+            yield Example.model_validate(record)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise StageError(f"{place}: not an example: {where}: {first['msg']}", hint=hint) from error
 
 
 def _accept(filters: list[Filter], example: Example) -> None:

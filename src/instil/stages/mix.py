@@ -18,7 +18,7 @@ from instil.config.base import Config, Items
 from instil.corpora import CorpusConfig, GeneratedConfig
 from instil.corpora.base import CorpusConfigBase, Failure
 from instil.data.examples import Counts, Example
-from instil.data.fingerprint import fingerprint
+from instil.data.fingerprint import canonical_json, fingerprint
 from instil.data.jsonl import read_jsonl, write_jsonl
 from instil.data.random import rank
 from instil.errors import StageError
@@ -86,9 +86,9 @@ def allot(weights: Mapping[str, float], total: int) -> dict[str, int]:
 
 def largest_total(weights: Mapping[str, float], capacities: Mapping[str, int]) -> int:
     """Return the most rows for which `allot` asks no source for more than its capacity."""
-    total = int(min(capacities[name] * sum(weights.values()) / weight for name, weight in weights.items()))
-    # Rounding gives a source at most one row more than its share.
-    for candidate in range(total + 1, max(-1, total - len(weights) - 1), -1):
+    # A source is asked for its share rounded down at least; nothing fits above this bound.
+    bound = min((capacities[name] + 1) * sum(weights.values()) / weight for name, weight in weights.items())
+    for candidate in range(int(bound), 0, -1):
         if all(count <= capacities[name] for name, count in allot(weights, candidate).items()):
             return candidate
     return 0
@@ -141,6 +141,8 @@ def _read(corpus: CorpusConfigBase, context: Context) -> Source:
                 source.failures.append(each)
             elif each.id in source.examples:
                 source.duplicates.append(each.id)
+                # Which of the two stays must not depend on which came first.
+                source.examples[each.id] = min(source.examples[each.id], each, key=_text)
             else:
                 source.examples[each.id] = each
     if not source.examples:
@@ -148,6 +150,10 @@ def _read(corpus: CorpusConfigBase, context: Context) -> Source:
         first = f"the first: {source.failures[0].place}: {source.failures[0].reason}" if failed else None
         raise StageError(f"the source {corpus.name!r} has no rows{failed}", hint=first)
     return source
+
+
+def _text(example: Example) -> str:
+    return canonical_json(example.row())
 
 
 def _generated(context: Context) -> Iterable[Example]:

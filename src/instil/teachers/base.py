@@ -1,15 +1,15 @@
 """What a teacher is: one method from a request to a completion.
 
-Behaviour is added by wrapping a teacher in another (`retrying`, `limited`, `budgeted`,
-`journaling`); `instil.teachers.open_teacher` stacks them in the order that matters.
+Behaviour is added by wrapping a teacher in another (`retrying`, `budgeted`, `journaling`);
+`instil.teachers.open_teacher` stacks them in the order that matters.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from instil.config.base import Config, RuntimeOnly
 from instil.data.fingerprint import fingerprint
@@ -117,6 +117,12 @@ class TeacherConfigBase(Config):
     """What the tokens cost; shown while it runs and needed for a budget in money."""
     budget: Annotated[Budget | None, RuntimeOnly] = None
     """What may be spent in one run."""
+
+    @model_validator(mode="after")
+    def _budget_has_a_price(self) -> Self:
+        if self.budget and self.budget.max_cost_usd and self.price is None:
+            raise ValueError("budget.max_cost_usd needs `price`, or nothing could be counted")
+        return self
 
     @property
     def sampling(self) -> Sampling:

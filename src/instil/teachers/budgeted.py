@@ -64,7 +64,8 @@ class BudgetedTeacher:
         used = Usage()
         try:
             completion = await self._teacher.complete(request)
-            used = completion.usage
+            # A server that does not say what was used could overrun the budget; count the most.
+            used = reserved if completion.usage == Usage() else completion.usage
             return completion
         finally:
             self._ledger.settle(reserved, used)

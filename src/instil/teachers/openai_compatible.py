@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,7 +48,7 @@ class OpenAICompatibleConfig(TeacherConfigBase):
             timeout=aiohttp.ClientTimeout(total=self.timeout_s),
             connector=aiohttp.TCPConnector(limit=0),
         ) as session:
-            yield OpenAICompatibleTeacher(session, self.base_url, self.model)
+            yield OpenAICompatibleTeacher(session, self.base_url, self.model, key)
 
     def _key(self) -> SecretStr | None:
         if self.api_key_env is None:
@@ -64,8 +65,10 @@ class OpenAICompatibleConfig(TeacherConfigBase):
 class OpenAICompatibleTeacher:
     """Asks one server; connections are kept open by the session."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, model: str) -> None:
-        self._session, self._model = session, model
+    def __init__(
+        self, session: aiohttp.ClientSession, base_url: str, model: str, key: SecretStr | None = None
+    ) -> None:
+        self._session, self._model, self._key = session, model, key
         self._url = base_url.rstrip("/") + "/chat/completions"
 
     async def complete(self, request: Request) -> Completion:
@@ -90,10 +93,15 @@ class OpenAICompatibleTeacher:
             raise TeacherUnavailable(
                 f"{self._url}: {reason}", hint="is the server running, and is base_url its address?"
             ) from error
-        return _completion(self._url, content)
+        try:
+            return _completion(content)
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            raise TeacherUnavailable(
+                f"{self._url} sent what is not a chat completion: {self._without_key(content)[:80]!r}"
+            ) from error
 
     def _error(self, status: int, retry_after: str | None, content: bytes) -> Exception:
-        message = f"{self._url} answered {status}: {_reason(content)}"
+        message = f"{self._url} answered {status}: {_reason(self._without_key(content))}"
         if status in (408, 409, 425, 429) or status >= 500:
             return TeacherUnavailable(message, retry_after=_seconds(retry_after))
         if status in (401, 402, 403):
@@ -104,26 +112,26 @@ class OpenAICompatibleTeacher:
             return TeacherRefused(message, hint="check base_url and model")
         return TeacherRejected(message)
 
+    def _without_key(self, content: bytes) -> bytes:
+        """Return what the server sent, fit for an error: some servers quote the key that they refuse."""
+        return content.replace(self._key.get_secret_value().encode(), b"***") if self._key else content
 
-def _completion(url: str, content: bytes) -> Completion:
-    """Read the answer; what is not one counts as a failure of the server."""
-    try:
-        answer: Any = orjson.loads(content)
-        choice = answer["choices"][0]
-        text = choice["message"]["content"]
-        finish = choice.get("finish_reason") or "stop"
-        usage = answer.get("usage") or {}
-        return Completion(
-            text=text if isinstance(text, str) else "",
-            finish_reason=finish if finish in get_args(FinishReason) else "stop",
-            model=str(answer.get("model") or ""),
-            usage=Usage(
-                input_tokens=int(usage.get("prompt_tokens") or 0),
-                output_tokens=int(usage.get("completion_tokens") or 0),
-            ),
-        )
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise TeacherUnavailable(f"{url} sent what is not a chat completion: {content[:80]!r}") from error
+
+def _completion(content: bytes) -> Completion:
+    answer: Any = orjson.loads(content)
+    choice = answer["choices"][0]
+    text = choice["message"]["content"]
+    finish = choice.get("finish_reason") or "stop"
+    usage = answer.get("usage") or {}
+    return Completion(
+        text=text if isinstance(text, str) else "",
+        finish_reason=finish if finish in get_args(FinishReason) else "stop",
+        model=str(answer.get("model") or ""),
+        usage=Usage(
+            input_tokens=int(usage.get("prompt_tokens") or 0),
+            output_tokens=int(usage.get("completion_tokens") or 0),
+        ),
+    )
 
 
 def _reason(content: bytes) -> str:
@@ -136,6 +144,7 @@ def _reason(content: bytes) -> str:
 
 def _seconds(retry_after: str | None) -> float | None:
     try:
-        return max(0.0, float(retry_after)) if retry_after else None
+        seconds = float(retry_after or "nan")
     except ValueError:
         return None  # an HTTP date: rare among these servers; the jitter decides
+    return max(0.0, seconds) if math.isfinite(seconds) else None

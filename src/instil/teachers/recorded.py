@@ -7,6 +7,7 @@ again: `kind: recorded` with `path: runs/NAME/journal.jsonl`.
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,11 +47,12 @@ class RecordedTeacher:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._answers: dict[str, bytes] = {}
+        self._answers: dict[str, Completion] = {}
         for number, line in enumerate(_lines(path), start=1):
             try:
                 row = orjson.loads(line)
-                self._answers[Request.model_validate(row["request"]).key] = orjson.dumps(row["completion"])
+                completion = Completion.model_validate(row["completion"])
+                self._answers[Request.model_validate(row["request"]).key] = completion
             except (ValueError, KeyError, TypeError) as error:
                 raise RecipeError(
                     f"{path}:{number}: not a recorded answer: {error}",
@@ -71,12 +73,12 @@ class RecordedTeacher:
                 hint="name a real teacher: generate.teacher with kind: openai_compatible, base_url, model "
                 "and api_key_env (see docs/recipe.md)",
             )
-        return Completion.model_validate_json(answer)
+        return answer
 
 
 def _lines(path: Path) -> Iterator[bytes]:
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         try:
             yield from file
-        except (gzip.BadGzipFile, EOFError) as error:
+        except (gzip.BadGzipFile, zlib.error, EOFError) as error:
             raise RecipeError(f"{path}: not a whole gzip file: {error}") from error

@@ -23,7 +23,9 @@ def messages(record: Record) -> tuple[Message, ...]:
             raise BadRecord(f"a turn of {speaker} is empty")
         found.append(Message(role=role, content=said.rstrip(" \n")))
     while found and found[-1].role != "assistant":
-        found.pop()
+        found.pop()  # a question that nobody answered teaches nothing
+    if not any(message.role == "user" for message in found):
+        raise BadRecord("no question with an answer")
     return tuple(found)
 
 

@@ -20,7 +20,7 @@ from instil.data.examples import Counts, Example, Origin, Rejection, SeedTask
 from instil.data.jsonl import read_jsonl, write_jsonl
 from instil.data.messages import Message, ask
 from instil.data.random import stream
-from instil.errors import RecipeError
+from instil.errors import RecipeError, StageError
 from instil.stages.base import (
     EXAMPLES_FILE,
     FAILURES_FILE,
@@ -126,6 +126,11 @@ def _run(config: GenerateConfig, context: Context) -> Result:
     with Journal(context.shared / JOURNAL, teacher_identity(config.teacher)) as journal:
         missing = tuple(request for _, request in planned if request not in journal)
         failures = asyncio.run(_ask(config, missing, journal, ledger, context))
+        if len(failures) == len(planned):
+            raise StageError(
+                f"the teacher answered none of {len(planned)} calls; the last: {list(failures.values())[-1]}",
+                hint="when the cause is removed, run the same command again",
+            )
         found = _Sorted()
         for call, request in planned:
             answer = journal.get(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import orjson
@@ -42,10 +43,10 @@ def read_entities(path: Path) -> tuple[Entity, ...]:
     for group, names in groups.items():
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise RecipeError(f"{path}: {group!r} does not hold a list of names")
-        entities += [Entity(name=name.strip("\r\n"), group=group) for name in names if name.strip()]
+        entities += [Entity(name=name.strip(), group=group) for name in names if name.strip()]
     if not entities:
         raise RecipeError(f"{path}: there is no entity in it", hint="write one name a line, or a JSON list")
-    twice = sorted({str(entity) for entity in entities if entities.count(entity) > 1})
+    twice = sorted(str(entity) for entity, count in Counter(entities).items() if count > 1)
     if twice:
         raise RecipeError(f"{path}: listed twice: {', '.join(twice)}")
     return tuple(entities)

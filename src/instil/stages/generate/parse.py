@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _DECODER = json.JSONDecoder(strict=False)  # lets a newline stand inside a string
+# Not JSON, a number of thousands of digits, objects nested a thousand deep: a model in a loop writes all.
+_UNREADABLE = (ValueError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,15 @@ def parse_items(text: str, *, cut_off: bool) -> Iterator[Item | Malformed]:
         found = True
         try:
             value, end = _DECODER.raw_decode(text, position)
-        except json.JSONDecodeError:
+            items = list(_items(value))
+        except _UNREADABLE:
             end = _next_object(text, position)
             last = end < 0
             reason = "cut off at max_tokens" if last and cut_off else "not valid JSON"
             yield Malformed(reason, text[position:end] if not last else text[position:])
             position = end
             continue
-        yield from _items(value)
+        yield from items
         position = text.find("{", end)
     if not found:
         yield Malformed("empty answer" if not text.strip() else "no JSON in the answer", text)
@@ -69,7 +72,7 @@ def _next_object(text: str, position: int) -> int:
     while position >= 0:
         try:
             _DECODER.raw_decode(text, position)
-        except json.JSONDecodeError:
+        except _UNREADABLE:
             position = text.find("{", position + 1)
             continue
         return position
@@ -90,6 +93,8 @@ def _items(value: dict[str, Any]) -> Iterator[Item | Malformed]:
 
 def _item(value: dict[str, Any]) -> Item | Malformed:
     text = json.dumps(value, ensure_ascii=False)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return Malformed("half a surrogate pair, which is no character", json.dumps(value))
     for key in ("instruction", "output"):
         if not isinstance(value.get(key), str):
             return Malformed(f"no text under the key {key!r}", text)
