@@ -39,7 +39,10 @@ def example(question: str, answer: str, *, system: str | None = None) -> Example
 
 def rows(count: int = 12) -> list[Example]:
     """Return rows of different lengths in two languages."""
-    return [example(f"{TEXTS[i % 2 * 2]} {i}", f"{TEXTS[1 + i % 2 * 2]} {'more ' * (i % 5)}") for i in range(count)]
+    return [
+        example(f"{TEXTS[i % 2 * 2]} {i}", f"{TEXTS[1 + i % 2 * 2]} {'more ' * (i % 5)}")
+        for i in range(count)
+    ]
 
 
 def write_rows(path: Path, examples: list[Example]) -> Path:
@@ -48,12 +51,12 @@ def write_rows(path: Path, examples: list[Example]) -> Path:
     return path
 
 
-def fresh_model(template: str = "chatml", **architecture: Any) -> LanguageModel:
+def fresh_model(template: str = "chatml", *, architecture: dict[str, Any] = ARCHITECTURE) -> LanguageModel:
     """Return a new model with random weights and the named chat template."""
     config = ScratchConfig.model_validate(
         {
             "kind": "scratch",
-            "architecture": {**ARCHITECTURE, **architecture},
+            "architecture": architecture,
             "tokenizer": {"kind": "trained", "vocab_size": 400},
         }
     )

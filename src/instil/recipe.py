@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, model_validator
 
 from instil.config.base import Config
 from instil.config.load import load_config
+from instil.config.yaml import dump_yaml
 from instil.corpora import GeneratedConfig
 from instil.stages.curate import CurateConfig
 from instil.stages.evaluate import EvaluateConfig
@@ -68,7 +68,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def dump_recipe(recipe: Recipe, relative_to: Path) -> str:
     """Return the recipe with all defaults filled in, as YAML whose paths start at `relative_to`."""
-    return yaml.safe_dump(_plain(recipe, relative_to), allow_unicode=True, sort_keys=False, width=110)
+    return dump_yaml(_plain(recipe, relative_to))
 
 
 def _plain(value: Any, directory: Path) -> Any:

@@ -32,7 +32,9 @@ def _learned(template: str, rendered: Rendered) -> str:
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
 @given(turns=_turns)
-def test_what_is_learned_is_every_answer_with_its_end_mark(template: str, turns: list[tuple[str, str]]) -> None:
+def test_what_is_learned_is_every_answer_with_its_end_mark(
+    template: str, turns: list[tuple[str, str]]
+) -> None:
     tokenizer = shared_model(template).tokenizer
 
     rendered = Renderer(tokenizer).render(_messages(turns, system="be kind"))
@@ -42,7 +44,9 @@ def test_what_is_learned_is_every_answer_with_its_end_mark(template: str, turns:
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
 @given(turns=_turns)
-def test_the_prompt_is_a_prefix_of_the_tokens_of_the_whole(template: str, turns: list[tuple[str, str]]) -> None:
+def test_the_prompt_is_a_prefix_of_the_tokens_of_the_whole(
+    template: str, turns: list[tuple[str, str]]
+) -> None:
     renderer = Renderer(shared_model(template).tokenizer)
     messages = _messages(turns)
 

@@ -18,7 +18,9 @@ from instil.data.fingerprint import file_sha256
 class Config(BaseModel):
     """Base of everything that a recipe can hold: frozen, strict, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False
+    )
 
     def identity(self) -> dict[str, Any]:
         """Return what of this configuration decides a result, as JSON values."""

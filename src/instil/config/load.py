@@ -18,8 +18,6 @@ from instil.errors import RecipeError
 
 C = TypeVar("C", bound=Config)
 
-_MAX_BASES = 10
-
 
 def load_config(cls: type[C], path: Path, overrides: Sequence[str] = ()) -> C:
     """Return the configuration that a file and `KEY=VALUE` overrides describe.
@@ -52,7 +50,7 @@ def read_with_bases(path: Path) -> Document:
         if not isinstance(base, str):
             raise RecipeError(f"{place}: base: Input should be the path of another recipe")
         path = path.parent / base
-        if path.resolve() in seen or len(chain) > _MAX_BASES:
+        if path.resolve() in seen:
             raise RecipeError(f"{place}: base: {base!r} leads back to a recipe that is based on it")
         if not path.is_file():
             raise RecipeError(f"{place}: base: no such file: {str(path)!r}")
@@ -142,12 +140,10 @@ def _override(document: Document, override: str) -> None:
     for part in parents:
         step = _step(target, part, where)
         parts.append(step)
-        if isinstance(target, dict):
-            if target.get(part) is None:
-                target[part] = {}
-            elif not isinstance(target[part], dict | list):
-                # A short form such as `base_model: tiny` gives way to the long one.
-                target[part] = {}
+        if isinstance(target, dict) and not isinstance(target.get(part), dict | list):
+            # A short form such as `base_model: tiny` gives way to the long one.
+            target[part] = {}
+            document.places[tuple(parts)] = where
         target = target[step]
     step = _step(target, last, where)
     target[step] = value.data
@@ -159,7 +155,7 @@ def _override(document: Document, override: str) -> None:
 
 def _step(target: Any, part: str, where: str) -> str | int:
     if isinstance(target, list):
-        if not part.isdigit() or int(part) >= len(target):
+        if not part.isdecimal() or int(part) >= len(target):
             raise RecipeError(f"{where}: {part!r} is not the index of one of {len(target)} items")
         return int(part)
     if not isinstance(target, dict):
@@ -177,7 +173,7 @@ def _follows(details: Mapping[str, Any], error: ValidationError) -> bool:
 
 def _problem(cls: type[BaseModel], document: Document, details: Mapping[str, Any]) -> str:
     """Return `place: dotted.path: what is wrong; a suggestion`."""
-    path = _without_tags(document.data, details["loc"])
+    path = _without_tags(document.data, details["loc"], missing=details["type"] == "missing")
     model = _model_at(cls, document.data, path[:-1])
     message = str(details["msg"]).removeprefix("Value error, ")
     match details["type"]:
@@ -192,6 +188,10 @@ def _problem(cls: type[BaseModel], document: Document, details: Mapping[str, Any
             message = f"at least {details['ctx']['min_length']} needed"
         case "tuple_type":
             message = "Input should be a list"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            message = "Input should be a mapping of keys to values"
+        case "is_instance_of":
+            message = "Input should be a path"
         case "missing":
             message = "this key is required"
         case "union_tag_invalid":
@@ -214,17 +214,16 @@ def _problem(cls: type[BaseModel], document: Document, details: Mapping[str, Any
     return f"{known}: {dotted}: {message}" if dotted else f"{known}: {message}"
 
 
-def _without_tags(data: Any, loc: Sequence[str | int]) -> KeyPath:
+def _without_tags(data: Any, loc: Sequence[str | int], *, missing: bool) -> KeyPath:
     """Drop from an error's location what names the branch of a union and not a place in the data."""
     path: list[str | int] = []
-    for index, part in enumerate(loc):
-        is_tag = isinstance(data, dict) and data.get("kind") == part and part not in data
-        if is_tag and index < len(loc):
-            continue
-        path.append(part)
+    for part in loc:
         inside = isinstance(data, dict) and part in data
-        inside = inside or (isinstance(data, list) and isinstance(part, int) and part < len(data))
-        data = data[part] if inside else None
+        if inside or (isinstance(data, list) and isinstance(part, int)):
+            path.append(part)
+            data = data[part]
+    if missing and isinstance(data, dict):
+        path.append(loc[-1])
     return tuple(path)
 
 

@@ -8,6 +8,7 @@ its line and column.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,15 @@ KeyPath = tuple[str | int, ...]
 _NULL = re.compile(r"|~|null|Null|NULL")
 _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
-_INT = re.compile(r"[-+]?[0-9]+")
+_INT = re.compile(r"[-+]?[0-9]{1,1000}")
 _OTHER_BASE = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STANDARD_TAG = "tag:yaml.org,2002:"
+_MAX_DEPTH = 50
+_INT64 = range(-(2**63), 2**63)
 
 
 @dataclass
@@ -52,19 +56,45 @@ def read_yaml(text: str, name: str, directory: Path) -> Document:
         RecipeError: the text is not YAML, or uses what we do not accept; all places are named.
     """
     try:
+        refused = list(_refused(text, name))
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+        place = _place(name, mark) if mark else name
         raise RecipeError(f"{place}: not valid YAML: {error.problem or error.context}") from error
     except yaml.YAMLError as error:
-        raise RecipeError(f"{name}: not valid YAML: {error}") from error
-    reader = _Reader(name, directory, Document(data=None))
+        raise RecipeError(f"{name}: not valid YAML: {str(error).splitlines()[0]}") from error
+    except UnicodeEncodeError as error:
+        raise RecipeError(f"{name}: not UTF-8 text") from error
+    reader = _Reader(name, directory, Document(data=None, places={(): f"{name}:1:1"}))
     if node is not None:
         reader.document.data = reader.value(node, ())
-    if reader.problems:
-        raise RecipeError(reader.problems)
+    problems = refused + reader.problems
+    if problems:
+        raise RecipeError(problems)
     return reader.document
+
+
+def _refused(text: str, name: str) -> Iterator[str]:
+    """Yield a problem for every anchor, alias and tag; the node tree shows only some of them."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            # Composing the tree recurses, and would end in a crash.
+            raise RecipeError(f"{_place(name, event.start_mark)}: nested more than {_MAX_DEPTH} deep")
+        if getattr(event, "anchor", None):
+            yield (
+                f"{_place(name, event.start_mark)}: anchors and aliases are not supported; "
+                "write the value out, or use `base:`"
+            )
+        if tag := getattr(event, "tag", None):
+            shown = tag.replace(_STANDARD_TAG, "!!")
+            yield f"{_place(name, event.start_mark)}: the tag {shown!r} is not supported"
+
+
+def _place(name: str, mark: Any) -> str:
+    return f"{name}:{mark.line + 1}:{mark.column + 1}"
 
 
 class _Reader:
@@ -76,20 +106,15 @@ class _Reader:
         self._seen: set[int] = set()
 
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
-        self.document.places[path] = self._place(node)
+        self.document.places[path] = _place(self.name, node.start_mark)
         if id(node) in self._seen:
-            self._problem(node, "anchors and aliases are not supported; write the value out, or use `base:`")
-            return None
+            return None  # an alias, which is refused already
         self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*path, index)) for index, child in enumerate(node.value)]
-        if node.tag.startswith("tag:yaml.org,2002:"):
-            plain = not getattr(node, "style", None)  # the C loader says "", the other None
-            return self._scalar(node.value, plain=plain)
-        self._problem(node, f"the tag {node.tag!r} is not supported")
-        return None
+        return self._scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -104,24 +129,23 @@ class _Reader:
                 )
                 continue
             found[key] = self.value(value_node, (*path, key))
-            self.document.places[(*path, key)] = self._place(key_node)
+            self.document.places[(*path, key)] = _place(self.name, key_node.start_mark)
         return found
 
-    def _scalar(self, text: str, *, plain: bool) -> Any:
-        if plain:
-            value = plain_scalar(text)
+    def _scalar(self, node: yaml.Node) -> Any:
+        if not getattr(node, "style", None):  # plain: the C loader says "", the other None
+            value = plain_scalar(node.value)
+            if isinstance(value, int) and value not in _INT64:
+                self._problem(node, "a whole number of more than 64 bits is not supported")
             if not isinstance(value, str):
                 return value
-        return PlacedText(text, self.directory)
+        return PlacedText(node.value, self.directory)
 
     def _line(self, path: KeyPath, key: str) -> str:
         return self.document.places[(*path, key)].rsplit(":", 2)[1]
 
-    def _place(self, node: yaml.Node) -> str:
-        return f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
-
     def _problem(self, node: yaml.Node, problem: str) -> None:
-        self.problems.append(f"{self._place(node)}: {problem}")
+        self.problems.append(f"{_place(self.name, node.start_mark)}: {problem}")
 
 
 def plain_scalar(text: str) -> Any:
@@ -141,3 +165,21 @@ def plain_scalar(text: str) -> Any:
     if _INFINITE.fullmatch(text):
         return float(text.replace(".", ""))
     return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes text so that this reader takes it for text: PyYAML leaves `1e5` and `08` unquoted."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(plain_scalar(text), str) else "'"
+    return dumper.represent_scalar(f"{_STANDARD_TAG}str", str(text), style=style)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(PlacedText, _text)
+
+
+def dump_yaml(value: object) -> str:
+    """Return YAML that reads back as `value`, a tree of plain values with text at its ends."""
+    return yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=110)

@@ -48,9 +48,9 @@ class CorpusConfigBase(Config):
 
     name: str = Field(min_length=1)
     """What the source is called in tables and in the origin of its rows."""
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Share of the mixture, relative to the other weights, in rows."""
-    max_epochs: float = Field(default=1.0, gt=0)
+    max_epochs: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """How often a row may be used when the source is smaller than its share."""
 
     def read(self) -> Iterator[Example | Failure]:

@@ -60,7 +60,7 @@ class TrainedTokenizer(Config):
     """A byte-level BPE tokenizer, trained on the mixture's training rows."""
 
     kind: Literal["trained"]
-    vocab_size: int = Field(default=4096, ge=300)
+    vocab_size: int = Field(default=1500, ge=300)
     """Entries, the 256 bytes and the special tokens included."""
 
 

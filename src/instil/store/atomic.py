@@ -40,6 +40,12 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         ) from error
 
 
+def remove_leftovers(directory: Path) -> None:
+    """Remove what `atomic_write` left below a directory when the process was killed in it."""
+    for temporary in directory.rglob(".*.tmp"):
+        temporary.unlink()
+
+
 def sync_directory(directory: Path) -> None:
     """Return when the names in a directory have reached the disk."""
     descriptor = os.open(directory, os.O_RDONLY)

@@ -19,7 +19,7 @@ import orjson
 
 from instil.data.fingerprint import fingerprint
 from instil.errors import RunLocked, StoreError
-from instil.store.atomic import atomic_write, sync_directory
+from instil.store.atomic import atomic_write, remove_leftovers, sync_directory
 from instil.store.manifest import IDENTITY, MANIFEST
 
 RECIPE = "recipe.yaml"
@@ -58,6 +58,7 @@ class RunDir:
                 raise StoreError(f"cannot create {str(work)!r}: {error.strerror}") from error
             with atomic_write(work / IDENTITY) as file:
                 file.write(orjson.dumps(identity))
+        remove_leftovers(work)
         return work
 
     def finish(self, name: str) -> None:
@@ -66,7 +67,7 @@ class RunDir:
         self._publish(name)
 
     def recover(self) -> None:
-        """Complete a change of names that a crash interrupted."""
+        """Complete what a crash interrupted between the manifest of a stage and its final name."""
         for old in sorted((self.root / ".work").glob("*.old")):
             name = old.name.removesuffix(".old")
             if self.stage(name).exists():
@@ -75,6 +76,8 @@ class RunDir:
                 self._publish(name)
             else:
                 old.rename(self.stage(name))
+        for manifest in sorted((self.root / ".work").glob(f"*/{MANIFEST}")):
+            self.finish(manifest.parent.name)
 
     def _publish(self, name: str) -> None:
         final, old = self.stage(name), self.work(f"{name}.old")
