@@ -112,7 +112,7 @@ def test_a_format_that_is_named_is_the_only_one_tried(tmp_path: Path) -> None:
         ({"path": Path("nowhere.jsonl")}, "no such file: 'nowhere.jsonl'"),
         ({"weight": 0.0}, "greater than 0"),
         ({"weight": float("inf")}, "finite"),
-        ({"max_epochs": float("nan")}, "greater than 0"),
+        ({"max_epochs": float("nan")}, "finite"),
         ({"max_epochs": float("inf")}, "finite"),
     ],
 )

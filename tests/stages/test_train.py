@@ -38,7 +38,7 @@ def _config(path: Path, **changes: Any) -> TrainConfig:
         "num_epochs": 4.0,
         "per_device_batch_size": 4,
         "max_seq_length": 128,
-        "log_every": 1,
+        "log_every": 2,
         "eval_every": 4,
         "checkpoint_every": 3,
     }
@@ -101,7 +101,7 @@ def test_training_lowers_the_loss_and_says_what_it_did(tmp_path: Path) -> None:
     result = TRAIN.run(config, _context(tmp_path / "work"))
 
     losses = [row["loss"] for _, row in read_jsonl(tmp_path / "work" / "metrics.jsonl")]
-    assert losses[0] > 5.0
+    assert losses[0] > 4.0
     assert losses[-1] < 3.0
     assert result.counts.asked == result.counts.kept == 12
     assert result.details["steps"] == 60

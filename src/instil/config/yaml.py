@@ -168,11 +168,13 @@ def plain_scalar(text: str) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes text so that this reader takes it for text: PyYAML leaves `1e5` and `08` unquoted."""
+    """Writes text so that this reader takes it for the same text: PyYAML leaves `1e5` and `08` unquoted."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if isinstance(plain_scalar(text), str) else "'"
+    # Only double quotes escape the line breaks of Unicode, which a reader would fold into a space.
+    quoted = not isinstance(plain_scalar(text), str) or any(mark in text for mark in "\x85\u2028\u2029")
+    style = '"' if quoted else None
     return dumper.represent_scalar(f"{_STANDARD_TAG}str", str(text), style=style)
 
 

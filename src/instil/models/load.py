@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -23,6 +24,7 @@ from instil.errors import RecipeError, RequestError
 from instil.models.base_model import BaseModelConfig, ScratchConfig, TokenizerFiles
 from instil.models.card import read_card
 from instil.models.tokenizer import give_template, train_tokenizer
+from instil.store.atomic import writing
 
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -122,10 +124,15 @@ def open_trained(path: str) -> LanguageModel:
 
 
 def save(language_model: LanguageModel, directory: Path) -> None:
-    """Write weights as safetensors, the tokenizer and its chat template into a directory."""
-    directory.mkdir(parents=True, exist_ok=True)
-    language_model.model.save_pretrained(directory)
-    language_model.tokenizer.save_pretrained(directory)
+    """Write weights as safetensors, the tokenizer and its chat template into a directory.
+
+    Raises:
+        StoreError: the disk is full or the place cannot be written.
+    """
+    with writing(directory, SafetensorError):
+        directory.mkdir(parents=True, exist_ok=True)
+        language_model.model.save_pretrained(directory)
+        language_model.tokenizer.save_pretrained(directory)
 
 
 def default_device() -> torch.device:

@@ -6,9 +6,11 @@ each row's content, never on the order of the sources, of the files or of the ro
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,10 +77,21 @@ def allot(weights: Mapping[str, float], total: int) -> dict[str, int]:
 
     Largest remainder method: each is within one of its exact share; ties go by name.
     """
-    scale = total / sum(weights.values())
-    exact = {name: weight * scale for name, weight in weights.items()}
-    counts = {name: int(share) for name, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda name: (counts[name] - exact[name], name))
+    return _allot(_parts(weights), total)
+
+
+def _parts(weights: Mapping[str, float]) -> dict[str, int]:
+    # Whole numbers in the ratio of the weights as they are written. A sum of floats depends on their
+    # order, and would let the order of the sources decide who gets the last row.
+    exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
+    scale = math.lcm(*(weight.denominator for weight in exact.values()))
+    return {name: int(weight * scale) for name, weight in exact.items()}
+
+
+def _allot(parts: Mapping[str, int], total: int) -> dict[str, int]:
+    whole = sum(parts.values())
+    counts = {name: total * part // whole for name, part in parts.items()}
+    by_remainder = sorted(parts, key=lambda name: (-(total * parts[name] % whole), name))
     for name in by_remainder[: total - sum(counts.values())]:
         counts[name] += 1
     return counts
@@ -86,10 +99,11 @@ def allot(weights: Mapping[str, float], total: int) -> dict[str, int]:
 
 def largest_total(weights: Mapping[str, float], capacities: Mapping[str, int]) -> int:
     """Return the most rows for which `allot` asks no source for more than its capacity."""
+    parts = _parts(weights)
     # A source is asked for its share rounded down at least; nothing fits above this bound.
-    bound = min((capacities[name] + 1) * sum(weights.values()) / weight for name, weight in weights.items())
-    for candidate in range(int(bound), 0, -1):
-        if all(count <= capacities[name] for name, count in allot(weights, candidate).items()):
+    bound = min((capacities[name] + 1) * sum(parts.values()) // part for name, part in parts.items())
+    for candidate in range(bound, 0, -1):
+        if all(count <= capacities[name] for name, count in _allot(parts, candidate).items()):
             return candidate
     return 0
 

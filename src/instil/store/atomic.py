@@ -46,6 +46,26 @@ def remove_leftovers(directory: Path) -> None:
         temporary.unlink()
 
 
+@contextmanager
+def writing(path: Path, *others: type[Exception]) -> Iterator[None]:
+    """Turn what a library raises while it writes to `path` into an error that a user understands.
+
+    Args:
+        path: where it writes.
+        others: errors of the library that are no OSError.
+
+    Raises:
+        StoreError: the disk is full or the place cannot be written.
+    """
+    try:
+        yield
+    except (OSError, *others) as error:
+        raise StoreError(
+            f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}",
+            hint="finished work is kept; make room and run the same command again",
+        ) from error
+
+
 def sync_directory(directory: Path) -> None:
     """Return when the names in a directory have reached the disk."""
     descriptor = os.open(directory, os.O_RDONLY)

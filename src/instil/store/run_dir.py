@@ -43,7 +43,7 @@ class RunDir:
         """Whether unfinished work of a stage is there that was begun for the same identity."""
         try:
             begun = orjson.loads((self.work(name) / IDENTITY).read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
+        except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError):
             return False
         return fingerprint(begun) == fingerprint(identity)
 

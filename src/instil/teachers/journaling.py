@@ -31,9 +31,9 @@ class Journal:
 
     def __init__(self, path: Path, teacher: Mapping[str, Any]) -> None:
         self._teacher = teacher
+        self._offsets = _offsets(path)
         self._writer = JsonlWriter(path)
         self._reader = path.open("rb")
-        self._offsets = _offsets(path)
         self._end = path.stat().st_size
         self._appended = self._synced = 0
         self._turn = asyncio.Lock()
@@ -115,6 +115,8 @@ def journaled_keys(path: Path) -> set[str]:
 def _offsets(path: Path) -> dict[str, int]:
     offsets: dict[str, int] = {}
     position = 0
+    if not path.exists():
+        return offsets
     for line, (_, row) in zip(_lines(path), read_jsonl(path), strict=False):
         offsets[row["key"]] = position
         position += len(line)

@@ -27,7 +27,7 @@ class OpenAICompatibleConfig(TeacherConfigBase):
     """Address up to and with the version, for example https://api.example.com/v1."""
     model: str
     """The model name that the server expects."""
-    api_key_env: Annotated[str | None, RuntimeOnly] = None
+    api_key_env: Annotated[str | None, RuntimeOnly] = Field(default=None, pattern=r"^[A-Za-z_]\w*$")
     """Name of the environment variable that holds the key, never the key; none for an open server."""
     timeout_s: Annotated[float, RuntimeOnly] = Field(default=120.0, gt=0)
     """Seconds after which a call counts as lost and is tried again."""

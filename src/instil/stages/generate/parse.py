@@ -93,7 +93,9 @@ def _items(value: dict[str, Any]) -> Iterator[Item | Malformed]:
 
 def _item(value: dict[str, Any]) -> Item | Malformed:
     text = json.dumps(value, ensure_ascii=False)
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
         return Malformed("half a surrogate pair, which is no character", json.dumps(value))
     for key in ("instruction", "output"):
         if not isinstance(value.get(key), str):

@@ -19,7 +19,7 @@ from instil.models.render import Rendered
 from instil.stages.base import Task
 from instil.stages.train import TrainConfig
 from instil.stages.train.batches import IGNORED, Batch, collate, steps
-from instil.stages.train.checkpoint import load_checkpoint, save_checkpoint
+from instil.stages.train.checkpoint import Position, load_checkpoint, save_checkpoint
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -47,12 +47,13 @@ def train(
     device = next(model.parameters()).device
     torch.manual_seed(seed)
     optimizer = make_optimizer(model, config)
-    done = load_checkpoint(work, model, optimizer)
+    position = load_checkpoint(work, model, optimizer)
+    done = position.step
     metrics_path = work / METRICS_FILE
     write_jsonl(metrics_path, [row for _, row in list(read_jsonl(metrics_path)) if row["step"] <= done])
     task.advance(done)
     model.train()
-    loss_sum, token_sum, last = 0.0, 0, dict[str, float]()
+    loss_sum, token_sum, last = position.loss_sum, position.token_sum, dict[str, float]()
     started, tokens_seen = time.monotonic(), 0
     plan = steps(
         [len(row.input_ids) for row in rows],
@@ -104,7 +105,7 @@ def train(
                 metrics.append(row)
             if step % config.checkpoint_every == 0 and step < total_steps:
                 metrics.sync()
-                save_checkpoint(work, step, model, optimizer)
+                save_checkpoint(work, Position(step, loss_sum, token_sum), model, optimizer)
             task.advance(1, _line(last, tokens_seen / (time.monotonic() - started)))
         metrics.sync()
     return last

@@ -1,0 +1,134 @@
+"""plan_calls: what every call shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instil.data.examples import SeedTask
+from instil.data.random import stream
+from instil.stages.generate.calls import Call, plan_calls
+from instil.stages.generate.entities import Entity
+
+
+def seeds(**counts: int) -> list[SeedTask]:
+    return [
+        SeedTask(id=f"{name}{n}", name=name, instruction=f"{name} {n}")
+        for name, count in counts.items()
+        for n in range(count)
+    ]
+
+
+def entities(count: int) -> list[Entity]:
+    return [Entity(name=str(n)) for n in range(count)]
+
+
+def plan(
+    count: int,
+    tasks: list[SeedTask],
+    lists: dict[str, list[Entity]],
+    *,
+    seed: int = 0,
+    shown: int = 2,
+    together: int = 3,
+) -> list[Call]:
+    calls = plan_calls(
+        tasks,
+        lists,
+        seeds_per_prompt=shown,
+        entities_per_prompt=together,
+        random_for=lambda *purpose: stream(seed, *purpose),
+    )
+    return list(islice(calls, count))
+
+
+def cells(calls: list[Call], name: str = "e") -> Counter[tuple[str | None, str]]:
+    return Counter((call.task, entity.name) for call in calls for entity in call.entities[name])
+
+
+def test_task_types_take_turns_and_show_their_own_seeds() -> None:
+    calls = plan(4, seeds(book=3, triage=2), {})
+
+    assert [call.task for call in calls] == ["book", "triage", "book", "triage"]
+    assert all({seed.name for seed in call.seeds} == {call.task} for call in calls)
+    assert all(len({seed.id for seed in call.seeds}) == 2 for call in calls)
+    # Three seeds of which each call shows two: after two calls every one has been shown.
+    assert {seed.id for call in calls[0::2] for seed in call.seeds} == {"book0", "book1", "book2"}
+
+
+def test_seeds_of_other_types_fill_up_where_a_type_has_too_few() -> None:
+    calls = plan(2, seeds(book=1, triage=5), {}, shown=3)
+
+    assert [seed.name for seed in calls[0].seeds] == ["book", "triage", "triage"]
+    assert [seed.name for seed in calls[1].seeds] == ["triage", "triage", "triage"]
+
+
+def test_no_call_shows_more_than_there_is() -> None:
+    call = plan(1, seeds(book=1, triage=1), {"e": entities(2)}, shown=9, together=9)[0]
+
+    assert [seed.id for seed in call.seeds] == ["book0", "triage0"]
+    assert {entity.name for entity in call.entities["e"]} == {"0", "1"}
+
+
+def test_without_seeds_all_calls_are_of_one_type() -> None:
+    calls = plan(2, [], {"e": entities(4)}, together=2)
+
+    assert [(call.task, call.seeds) for call in calls] == [(None, ()), (None, ())]
+    assert cells(calls) == {(None, "0"): 1, (None, "1"): 1, (None, "2"): 1, (None, "3"): 1}
+
+
+def test_the_seed_decides_and_a_list_more_does_not_change_another() -> None:
+    tasks, lists = seeds(book=4, triage=4), {"e": entities(20)}
+
+    assert plan(9, tasks, lists) == plan(9, tasks, lists)
+    assert plan(9, tasks, lists) != plan(9, tasks, lists, seed=1)
+    more = plan(9, tasks, {"other": entities(5), "e": entities(20)})
+    assert [(call.seeds, call.entities["e"]) for call in more] == [
+        (call.seeds, call.entities["e"]) for call in plan(9, tasks, lists)
+    ]
+
+
+@given(
+    types=st.integers(1, 4),
+    each=st.integers(1, 5),
+    many=st.integers(1, 12),
+    together=st.integers(1, 5),
+    count=st.integers(1, 60),
+    seed=st.integers(0, 1000),
+)
+def test_every_task_and_entity_meet_once_before_any_meet_twice(
+    types: int, each: int, many: int, together: int, count: int, seed: int
+) -> None:
+    tasks = seeds(**{f"task{n}": each for n in range(types)})
+    calls = plan(count, tasks, {"e": entities(many)}, together=together, seed=seed)
+
+    met = cells(calls)
+    for task in {call.task for call in calls}:
+        times = [met[task, str(n)] for n in range(many)]
+        assert max(times) - min(times) <= 1
+    # A hand holds no entity twice, and is full.
+    assert all(len({e.name for e in call.entities["e"]}) == min(together, many) for call in calls)
+    if many % together == 0 and count == types * many // together:
+        assert set(met.values()) == {1}
+
+
+@given(
+    types=st.integers(1, 4), per_type=st.integers(1, 6), together=st.integers(1, 4), rounds=st.integers(1, 3)
+)
+def test_whole_rounds_cover_the_grid_exactly(types: int, per_type: int, together: int, rounds: int) -> None:
+    many = per_type * together
+    tasks = seeds(**{f"task{n}": 2 for n in range(types)})
+    met = cells(plan(rounds * types * per_type, tasks, {"e": entities(many)}, together=together))
+
+    assert met == {(f"task{t}", str(e)): rounds for t in range(types) for e in range(many)}
+
+
+@given(short=st.integers(0, 20), longer=st.integers(0, 20), seed=st.integers(0, 1000))
+def test_asking_for_more_begins_with_the_same_calls(short: int, longer: int, seed: int) -> None:
+    tasks, lists = seeds(book=3, triage=1), {"e": entities(7), "f": entities(2)}
+    begun = plan(short, tasks, lists, seed=seed)
+
+    assert plan(short + longer, tasks, lists, seed=seed)[:short] == begun
