@@ -37,9 +37,9 @@ def cli_page() -> str:
         below = _context(command, f"instil {name}")
         parts += [f"## instil {name}", "", "```text", command.get_help(below), "```", ""]
     parts += [
-        "Exit codes: 0 done; 1 it started and failed, with what to do; 2 the request was wrong and nothing",
-        "was started; 130 stopped by the user, finished work is kept. Results go to standard output, progress",
-        "and warnings to standard error.",
+        "Exit codes: 0 done; 1 it started and failed, with what to do; 2 the request was wrong and",
+        "nothing was started; 130 stopped by the user, finished work is kept. Results go to standard",
+        "output, progress and warnings to standard error.",
         "",
     ]
     return "\n".join(parts)

@@ -12,7 +12,7 @@ from instil import pipeline
 from instil.cli import display
 from instil.cli.chat import open_chat
 from instil.cli.init import DEFAULT_SCENARIO, make_workspace
-from instil.data.text import printable
+from instil.data.text import printable, with_error
 from instil.recipe import load_recipe
 from instil.stages.evaluate import SCORES_FILE, TRANSCRIPTS_FILE
 from instil.store.manifest import Manifest
@@ -71,7 +71,7 @@ def _scores(run: Path) -> None:
     chosen = [row for row in rows if row["metric"] in ("bits per byte", "expected words")]
     click.echo("  held-out rows that the model never saw (bits per byte: less is better):")
     for row in chosen:
-        value = f"{row['value']:.3f} ± {row['stderr']:.3f}"
+        value = with_error(row["value"], row["stderr"])
         click.echo(
             f"    {row['benchmark']:<18}{row['metric']:<16}{row['subject']:<9}{value}  ({row['n']} rows)"
         )

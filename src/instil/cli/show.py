@@ -9,6 +9,7 @@ import click
 import orjson
 
 from instil.cli import display
+from instil.data.text import with_error
 from instil.errors import StoreError
 from instil.pipeline import STAGES
 from instil.stages.evaluate import SCORES_FILE
@@ -96,13 +97,12 @@ def _scores(links: tuple[Link, ...]) -> None:
                     row["benchmark"],
                     row["metric"],
                     row["subject"],
-                    f"{row['value']:.3f}",
-                    f"{row['stderr']:.3f}",
+                    with_error(row["value"], row["stderr"]),
                     str(row["n"]),
                 ]
                 for row in orjson.loads(path.read_bytes())
             ]
-            display.print_table(["benchmark", "metric", "model", "value", "± stderr", "rows"], rows)
+            display.print_table(["benchmark", "metric", "model", "value ± stderr", "rows"], rows)
 
 
 def _licenses(links: tuple[Link, ...], *, as_json: bool) -> None:

@@ -18,7 +18,7 @@ from instil.errors import StoreError
 
 
 def encode(row: object) -> bytes:
-    """Return one line of JSON with its newline; text is UTF-8, not escaped.
+    """Return one line of JSON with its newline; text is UTF-8, not escaped, NaN is written as null.
 
     Raises:
         TypeError: the row holds something that JSON cannot.

@@ -27,7 +27,8 @@ class Score(Value):
     subject: str
     """What was measured: `tuned`, `base`, or a reference such as `unigram`."""
     value: float
-    stderr: float
+    stderr: float | None
+    """None where one row says nothing about the spread."""
     n: int
     """Rows that were measured."""
 
@@ -98,17 +99,17 @@ def read_items(path: Path) -> Iterator[Item]:
                 ) from error
 
 
-def mean(values: Sequence[float]) -> tuple[float, float]:
+def mean(values: Sequence[float]) -> tuple[float, float | None]:
     """Return the mean of a sample and its standard error."""
     count = len(values)
     average = math.fsum(values) / count
     if count < 2:
-        return average, math.inf
+        return average, None
     variance = math.fsum((value - average) ** 2 for value in values) / (count - 1)
     return average, math.sqrt(variance / count)
 
 
-def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> tuple[float, float]:
+def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> tuple[float, float | None]:
     """Return the ratio of two sums over the same rows and its standard error.
 
     The error is that of a ratio estimator by linearisation (Cochran, Sampling Techniques, 2.11), so
@@ -117,6 +118,6 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> tuple[f
     count, below = len(numerators), math.fsum(denominators)
     value = math.fsum(numerators) / below
     if count < 2:
-        return value, math.inf
+        return value, None
     squares = math.fsum((a - value * b) ** 2 for a, b in zip(numerators, denominators, strict=True))
     return value, math.sqrt(squares * count / (count - 1)) / below

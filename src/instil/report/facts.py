@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from instil.data.jsonl import read_jsonl
+from instil.data.text import with_error
 from instil.models.card import read_card
 from instil.pipeline import STAGES
 from instil.stages.base import REJECTED_FILE
@@ -85,10 +86,7 @@ def _comparisons(scores: list[dict[str, Any]]) -> tuple[Comparison, ...]:
     for score in scores:
         key = (score["benchmark"], score["metric"])
         row = found.setdefault(key, Comparison(*key, rows=score["n"], values={}))
-        stderr = score["stderr"]
-        row.values[score["subject"]] = f"{score['value']:.3f}" + (
-            "" if stderr is None else f" ± {stderr:.3f}"
-        )
+        row.values[score["subject"]] = with_error(score["value"], score["stderr"])
     return tuple(found.values())
 
 

@@ -116,6 +116,7 @@ def draw(examples: Mapping[str, Example], count: int, seed: int, name: str) -> l
 
 def _run(config: MixConfig, context: Context) -> Result:
     sources = [_read(corpus, context) for corpus in config.corpora]
+    drop_shared(sources)
     wanted = _wanted(config, sources)
     rows: list[tuple[int, Example]] = []
     table: dict[str, dict[str, Any]] = {}
@@ -164,6 +165,27 @@ def _read(corpus: CorpusConfigBase, context: Context) -> Source:
         first = f"the first: {source.failures[0].place}: {source.failures[0].reason}" if failed else None
         raise StageError(f"the source {corpus.name!r} has no rows{failed}", hint=first)
     return source
+
+
+def drop_shared(sources: Iterable[Source]) -> None:
+    """Keep a conversation that several sources hold only in the first of them by name.
+
+    The order in which the recipe lists the sources does not matter.
+
+    Raises:
+        StageError: nothing of a source is left.
+    """
+    seen: set[str] = set()
+    for source in sorted(sources, key=lambda each: each.config.name):
+        shared = [key for key in source.examples if key in seen]
+        for key in shared:
+            del source.examples[key]
+        source.duplicates += shared
+        if not source.examples:
+            raise StageError(
+                f"every row of the source {source.config.name!r} is in another source too", hint="remove it"
+            )
+        seen |= source.examples.keys()
 
 
 def _text(example: Example) -> str:

@@ -59,7 +59,9 @@ def writing(path: Path, *others: type[Exception]) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, *others) as error:
+    except Exception as error:
+        if not isinstance(error, (OSError, *others)):
+            raise
         raise StoreError(
             f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}",
             hint="finished work is kept; make room and run the same command again",

@@ -173,6 +173,10 @@ def _sort(found: _Sorted, config: GenerateConfig, call: Call, request: Request, 
         request=request.key,
     )
     items = list(parse_items(answer.text, cut_off=answer.finish_reason == "length"))
+    if answer.finish_reason == "content_filter":
+        # Whole items before the stop are kept; what is missing has this reason and no other.
+        blocked = "stopped by the server's content filter"
+        items = [Malformed(blocked, item.text) if isinstance(item, Malformed) else item for item in items]
     for item in items:
         if isinstance(item, Malformed):
             found.rejections.append(

@@ -20,6 +20,7 @@ from instil.stages.generate.entities import Entity
 
 _TAG = re.compile(r"<([A-Za-z_][A-Za-z0-9_]*)>")
 SAMPLES, ITEM_COUNT = "sample_list", "item_count"
+_JINJA_NAMES = "seeds, entities and item_count"
 
 
 class PromptTemplate:
@@ -43,6 +44,8 @@ class PromptTemplate:
         self._names = set(entity_lists)
         if self._jinja is None:
             self._check_tags()
+        else:
+            _check_names(path, self.source)
 
     @property
     def shows_seeds(self) -> bool:
@@ -90,10 +93,10 @@ class PromptTemplate:
                 entities={name: [e.model_dump() for e in items] for name, items in call.entities.items()},
                 item_count=item_count,
             )
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise RecipeError(
                 f"{self.path}: the template fails: {error}",
-                hint="a template can use seeds, entities and item_count",
+                hint=f"a template can use {_JINJA_NAMES}",
             ) from error
         return text
 
@@ -110,6 +113,19 @@ def _compile(path: Path, source: str) -> Any:
         return environment.from_string(source)
     except TemplateSyntaxError as error:
         raise RecipeError(f"{path}:{error.lineno}: not a Jinja template: {error.message}") from error
+
+
+def _check_names(path: Path, source: str) -> None:
+    """Find what a template would miss, before anything is paid."""
+    from jinja2 import Environment
+    from jinja2.meta import find_undeclared_variables
+
+    # Only parsed, never rendered.
+    unknown = find_undeclared_variables(Environment(autoescape=True).parse(source))
+    unknown -= {"seeds", "entities", "item_count"}
+    if unknown:
+        names = ", ".join(repr(name) for name in sorted(unknown))
+        raise RecipeError(f"{path}: the template uses {names}; a template can use {_JINJA_NAMES}")
 
 
 def _unknown(tag: str, known: set[str]) -> str:
