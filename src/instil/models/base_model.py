@@ -12,8 +12,8 @@ from instil.config.base import Config, InputPath, PlacedText, path_identity
 
 TINY: dict[str, Any] = {
     "model_type": "llama",
-    "hidden_size": 192,
-    "intermediate_size": 512,
+    "hidden_size": 128,
+    "intermediate_size": 384,
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
     "num_key_value_heads": 4,
