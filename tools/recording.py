@@ -42,8 +42,8 @@ def requests(scenario: str) -> list[tuple[Call, Request]]:
     return list(build_requests(recipe.generate, read_seed_tasks(recipe.seeds.path), context))
 
 
-def pack(scenario: str, directory: Path) -> None:
-    """Write the recording from the answer files."""
+def pack(scenario: str, directory: Path, recording: Path | None = None) -> None:
+    """Write the recording of a scenario, or another file, from the answer files."""
     buffer = io.BytesIO()
     for number, (_, request) in enumerate(requests(scenario)):
         cut = directory / f"{number:03d}.answer.length.txt"
@@ -58,9 +58,8 @@ def pack(scenario: str, directory: Path) -> None:
         }
         buffer.write(encode(row))
     # No time stamp: the same answers give the same file.
-    (scenario_dir(scenario) / RECORDING).write_bytes(
-        gzip.compress(buffer.getvalue(), compresslevel=9, mtime=0)
-    )
+    recording = recording or scenario_dir(scenario) / RECORDING
+    recording.write_bytes(gzip.compress(buffer.getvalue(), compresslevel=9, mtime=0))
 
 
 def unpack(scenario: str, directory: Path) -> None:

@@ -60,7 +60,7 @@ def test_an_entity_is_shown_with_its_group() -> None:
         ("list.json", '{"Skin": "eczema"}', "'Skin' does not hold a list of names"),
         ("list.json", "5", "does not hold a list of names"),
         ("list.json", "[", "cannot be read"),
-        ("list.txt", b"\xff\xfe", "cannot be read"),
+        ("list.txt", b"\xff\xfe", "not UTF-8 text"),
         ("list.txt", "gout\nangina\ngout\nangina\nacne", "listed twice: angina, gout"),
         ("list.txt", "gout\ngout ", "listed twice: gout"),
     ],

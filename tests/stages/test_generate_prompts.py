@@ -90,8 +90,10 @@ def test_jinja_gets_seeds_entities_and_the_count(tmp_path: Path) -> None:
 def test_a_jinja_template_that_is_none_or_uses_what_nobody_fills_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"prompt\.j2:2: not a Jinja template"):
         template(tmp_path, "a\n{% if %}", name="prompt.j2")
-    with pytest.raises(RecipeError, match="the template fails: 'samples' is undefined"):
-        template(tmp_path, "{{ samples }}", name="prompt.j2").render(CALL, item_count=3)
+    with pytest.raises(RecipeError, match="the template uses 'samples'; a template can use seeds"):
+        template(tmp_path, "{{ samples }}", name="prompt.j2")
+    with pytest.raises(RecipeError, match="the template fails: division by zero"):
+        template(tmp_path, "{{ item_count / 0 }}", name="prompt.j2").render(CALL, item_count=3)
 
 
 def test_a_jinja_template_cannot_reach_out_of_its_sandbox(tmp_path: Path) -> None:

@@ -78,17 +78,22 @@ def _scores(run: Path) -> None:
 
 
 def _transcript(run: Path) -> None:
-    """Ask the trained model a question of each task type, through the chat."""
+    """Ask the trained model a question of each task type, through the chat, beside what it said before."""
     rows = [orjson.loads(line) for line in (run / "evaluate" / TRANSCRIPTS_FILE).read_bytes().splitlines()]
+    before = {row["question"]: row["answer"] for row in rows if row["subject"] == "base"}
     by_task = {row["task"]: row for row in reversed(rows) if row["subject"] == "tuned" and row["right"]}
-    chosen = list(by_task.values())[:_SHOWN]
     session = open_chat(str(run))
     click.echo(f"$ instil chat {run}")
     if session.engine.notice:
         click.echo(f"  {printable(session.engine.notice)}")
-    click.echo("  (questions of the held-out file that it gets right; the report shows all, wrong ones too)")
-    for row in chosen:
+    click.echo("  (held-out questions that it gets right; the report shows all, the wrong answers too)")
+    for row in list(by_task.values())[-_SHOWN:]:
         session.clear()
-        question = row["question"].replace("\n", " ")
-        click.echo(f"  > {printable(question)}")
-        click.echo(f"  {printable(''.join(session.ask(row['question'])))}")
+        click.echo(f"  > {_line(row['question'])}")
+        click.echo(f"    before  {_line(before.get(row['question'], ''))[:40]}…")
+        click.echo(f"    after   {_line(''.join(session.ask(row['question'])))}")
+
+
+def _line(text: str) -> str:
+    """Return text on one line, safe for a terminal."""
+    return printable(" ".join(text.split()))

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from instil.config.base import Config
 from instil.config.yaml import Document, KeyPath, read_yaml
+from instil.data.text import read_text
 from instil.errors import RecipeError
 
 C = TypeVar("C", bound=Config)
@@ -86,15 +87,7 @@ def _read(path: Path) -> Document:
         inside = path / "recipe.yaml"
         hint = f"did you mean {str(inside)!r}?" if inside.is_file() else "name the recipe file"
         raise RecipeError(f"{str(path)!r} is a directory; a recipe is a file", hint=hint)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RecipeError(
-            f"{path}: not UTF-8 text (byte {error.start})", hint="save the file as UTF-8"
-        ) from error
-    except OSError as error:
-        raise RecipeError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    document = read_yaml(text, str(path), path.parent)
+    document = read_yaml(read_text(path), str(path), path.parent)
     if document.data is None:
         document.data = {}
     if not isinstance(document.data, dict):

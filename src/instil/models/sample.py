@@ -66,7 +66,7 @@ def greedy_answers(
             pad_token_id=tokenizer.pad_token_id,
         )
         for index, row in zip(chosen, generated[:, width:], strict=True):
-            answers[index] = str(tokenizer.decode(row, skip_special_tokens=True))
+            answers[index] = _whole(str(tokenizer.decode(row, skip_special_tokens=True)))
     yield from (answers[index] for index in range(len(prompts)))
 
 
@@ -78,17 +78,24 @@ def stream_text(language_model: LanguageModel, tokens: Iterator[int]) -> Iterato
     for token in tokens:
         pending.append(token)
         text = str(tokenizer.decode(pending, skip_special_tokens=True))
-        if text.endswith("\ufffd"):
+        if text.endswith(_HALF):
             continue
-        if len(text) > len(shown):
-            yield text[len(shown) :]
+        if new := _whole(text[len(shown) :]):
+            yield new
         shown = text
         if text.endswith("\n"):
             # A line is a safe place to start anew, so that decoding stays linear.
             pending, shown = [], ""
-    text = str(tokenizer.decode(pending, skip_special_tokens=True))
-    if len(text) > len(shown):
-        yield text[len(shown) :]
+    if new := _whole(str(tokenizer.decode(pending, skip_special_tokens=True))[len(shown) :]):
+        yield new
+
+
+_HALF = "\ufffd"
+
+
+def _whole(text: str) -> str:
+    """Return text without what byte-level models leave of characters that they never finished."""
+    return text.replace(_HALF, "")
 
 
 def _ends(language_model: LanguageModel) -> set[int]:

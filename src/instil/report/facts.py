@@ -51,7 +51,7 @@ class Facts:
     subjects: tuple[str, ...]
     answers: tuple[Answers, ...]
     curve: tuple[dict[str, Any], ...]
-    """Rows of metrics.jsonl that have a validation loss."""
+    """Rows of metrics.jsonl that have a validation loss; about a dozen of them."""
     rejected: tuple[tuple[str, str], ...]
     """Reason and text of some rejected rows."""
 
@@ -72,9 +72,15 @@ def gather(run: Path) -> Facts:
         comparisons=_comparisons(scores),
         subjects=tuple(dict.fromkeys(score["subject"] for score in scores)),
         answers=_answers(run / "evaluate" / TRANSCRIPTS_FILE),
-        curve=tuple(row for row in metrics if "validation_loss" in row),
+        curve=_thinned([row for row in metrics if "validation_loss" in row]),
         rejected=tuple(_rejected(run)),
     )
+
+
+def _thinned(rows: list[dict[str, Any]], most: int = 12) -> tuple[dict[str, Any], ...]:
+    """Return rows at even distances, the last one among them."""
+    every = -(-len(rows) // most) or 1
+    return tuple(rows[::-every][::-1])
 
 
 def _json(path: Path) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from instil.config.base import Config, InputFile
 from instil.data.examples import Counts, SeedTask
 from instil.data.jsonl import write_jsonl
+from instil.data.text import read_text
 from instil.errors import RecipeError
 from instil.stages.base import SEEDS_FILE, Context, Result, Stage
 
@@ -31,12 +32,7 @@ def read_seed_tasks(path: Path) -> tuple[SeedTask, ...]:
     tasks: list[SeedTask] = []
     problems: list[str] = []
     lines: dict[str, int] = {}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RecipeError(
-            f"{path}: not UTF-8 text (byte {error.start})", hint="save the file as UTF-8"
-        ) from error
+    text = read_text(path)
     # Not splitlines(): a seed may hold U+2028 or a form feed, which JSON does not escape.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 
 from instil.data.messages import Value
+from instil.data.text import read_text
 from instil.errors import RecipeError
 
 
@@ -31,12 +32,13 @@ def read_entities(path: Path) -> tuple[Entity, ...]:
     Raises:
         RecipeError: the file is empty, is not what its name says, or lists a name twice.
     """
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
         value = orjson.loads(text) if path.suffix == ".json" else text.split("\n")
-    except (UnicodeDecodeError, orjson.JSONDecodeError) as error:
+    except orjson.JSONDecodeError as error:
         raise RecipeError(
-            f"{path}: cannot be read: {error}", hint="entities are UTF-8 text or JSON"
+            f"{path}: cannot be read: {error}",
+            hint="a .json file holds a list of names, or an object of lists",
         ) from error
     groups = value if isinstance(value, dict) else {None: value}
     entities: list[Entity] = []

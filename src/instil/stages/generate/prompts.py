@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from instil.data.examples import SeedTask
+from instil.data.text import read_text
 from instil.errors import RecipeError
 from instil.stages.generate.calls import Call
 from instil.stages.generate.entities import Entity
@@ -36,10 +37,7 @@ class PromptTemplate:
 
     def __init__(self, path: Path, entity_lists: Iterable[str]) -> None:
         self.path = path
-        try:
-            self.source = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise RecipeError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        self.source = read_text(path)
         self._jinja = _compile(path, self.source) if path.suffix == ".j2" else None
         self._names = set(entity_lists)
         if self._jinja is None:
