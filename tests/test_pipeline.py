@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instil.errors import RequestError
+from instil.errors import RequestError, StoreError
 from instil.pipeline import Action, execute, manifests, plan, run_dir_for
 from instil.recipe import Recipe, load_recipe
 from instil.stages.base import Estimate
+from instil.store.atomic import writing
 from instil.store.run_dir import RunDir
 from tests.tiny import example, write_rows
 
@@ -165,3 +166,34 @@ def test_an_estimate_says_calls_tokens_and_cost() -> None:
     assert str(estimate) == (
         "1,700 calls, about 2,000,000 input and at most 1,740,800 output tokens, at most $40.00"
     )
+
+
+def test_the_recipe_in_a_run_directory_belongs_to_that_run(tmp_path: Path) -> None:
+    path = _workspace(tmp_path)
+    recipe, run_dir = _load(path)
+    execute(recipe, run_dir)
+
+    again = run_dir.root / "recipe.yaml"
+
+    assert run_dir_for(again, load_recipe(again)).root == run_dir.root
+
+
+def test_until_names_the_last_stage(tmp_path: Path) -> None:
+    path = _workspace(tmp_path)
+    recipe, run_dir = _load(path)
+
+    outcomes = execute(recipe, run_dir, until="curate")
+
+    assert [outcome.step.stage for outcome in outcomes] == ["curate"]
+    assert [step.action for step in plan(recipe, run_dir)] == [Action.REUSE, Action.RUN]
+
+
+def test_what_a_library_cannot_write_is_told_as_a_full_disk(tmp_path: Path) -> None:
+
+    class Theirs(Exception):
+        pass
+
+    with pytest.raises(StoreError, match="cannot write .*: no room"), writing(tmp_path, Theirs):
+        raise Theirs("no room")
+    with pytest.raises(KeyError), writing(tmp_path, Theirs):
+        raise KeyError("ours")

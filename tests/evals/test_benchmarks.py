@@ -15,7 +15,7 @@ from instil.evals.answers import AnswersConfig
 from instil.evals.base import Subjects, mean, ratio, read_items
 from instil.evals.loss import LossConfig, unigram_losses
 from instil.models.render import Rendered
-from tests.tiny import rows, shared_model, write_rows
+from tests.tiny import example, rows, shared_model, write_rows
 
 
 def _subjects(tmp_path: Path) -> Subjects:
@@ -96,3 +96,27 @@ def test_an_empty_set_is_refused(tmp_path: Path) -> None:
         AnswersConfig(kind="answers", name="n", path=path).measure(_subjects(tmp_path))
     with pytest.raises(StageError, match="has no rows"):
         LossConfig(kind="loss", name="n", path=path).measure(_subjects(tmp_path))
+
+
+def test_rows_that_no_model_can_read_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", [*rows(3), example("Tell me.", "word " * 200)])
+    subjects = Subjects({"tuned": TransformersEngine(shared_model())}, train=None, validation=path)
+
+    report = LossConfig(kind="loss", name="held-out").measure(subjects)
+
+    assert report.items == 3
+    assert report.left_out == {"more tokens than the model can read": 1}
+    assert {score.n for score in report.scores} == {3}
+
+
+def test_questions_that_no_model_can_read_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+    for question in ("short", "word " * 200):
+        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": "x"}]
+        with path.open("ab") as file:
+            file.write(orjson.dumps({"messages": messages, "expect": ["x"]}) + b"\n")
+    subjects = Subjects({"tuned": TransformersEngine(shared_model())}, train=None, validation=None)
+
+    report = AnswersConfig(kind="answers", name="n", path=path, max_tokens=4).measure(subjects)
+
+    assert (report.items, report.left_out.total()) == (1, 1)

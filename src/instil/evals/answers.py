@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 from pydantic import Field
 
 from instil.config.base import InputFile
 from instil.errors import StageError
-from instil.evals.base import BenchmarkConfigBase, Report, Score, Subjects, mean, read_items
+from instil.evals.base import TOO_LONG, BenchmarkConfigBase, Report, Score, Subjects, mean, read_items
 
 
 class AnswersConfig(BenchmarkConfigBase):
@@ -27,7 +28,17 @@ class AnswersConfig(BenchmarkConfigBase):
         if not items or without:
             what = f"row {without} has no `expect`" if without else "there are no rows"
             raise StageError(f"{str(self.path)!r}: {what}", hint='add for example "expect": ["cardiology"]')
-        report = Report(items=len(items))
+        limit = subjects.max_positions
+        fitting = [
+            item
+            for item in items
+            if limit is None
+            or all(engine.prompt_tokens(item.messages[:-1]) < limit for engine in subjects.engines.values())
+        ]
+        if not fitting:
+            raise StageError(f"every question has more than the {limit} tokens that the model can read")
+        report = Report(items=len(fitting), left_out=Counter({TOO_LONG: len(items) - len(fitting)}))
+        items = fitting
         prompts = [item.messages[:-1] for item in items]
         for subject, engine in subjects.engines.items():
             right: dict[str, list[float]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,9 @@ from instil.errors import RecipeError
 
 if TYPE_CHECKING:
     from instil.engines.transformers import TransformersEngine
+
+
+TOO_LONG = "more tokens than the model can read"
 
 
 class Score(Value):
@@ -55,6 +59,12 @@ class Subjects:
     """Held-out rows of the mixture, where the run has them."""
     batch_size: int = 8
 
+    @property
+    def max_positions(self) -> int | None:
+        """The longest row of tokens that every subject can read."""
+        limits = [engine.context_tokens for engine in self.engines.values() if engine.context_tokens]
+        return min(limits, default=None)
+
 
 @dataclass
 class Report:
@@ -64,6 +74,9 @@ class Report:
     transcripts: list[dict[str, Any]] = field(default_factory=list)
     """What was asked and answered, for a person to read."""
     items: int = 0
+    """Rows that were measured."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Rows that were not, by reason; the same for every subject, or nothing could be compared."""
 
 
 class BenchmarkConfigBase(Config):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Literal
 
 from instil.config.base import InputFile
 from instil.errors import StageError
-from instil.evals.base import BenchmarkConfigBase, Item, Report, Score, Subjects, ratio, read_items
+from instil.evals.base import TOO_LONG, BenchmarkConfigBase, Item, Report, Score, Subjects, ratio, read_items
 
 if TYPE_CHECKING:
     from instil.models.render import Rendered
@@ -39,12 +40,15 @@ class LossConfig(BenchmarkConfigBase):
             raise StageError(
                 f"{str(path)!r} has no rows", hint="raise mix.validation_fraction or name another file"
             )
-        report = Report(items=len(items))
-        sizes = [_answer_bytes(item) for item in items]
-        rendered: dict[str, list[Rendered]] = {}
+        rendered = {
+            subject: [Renderer(engine.language_model.tokenizer).render(item.messages) for item in items]
+            for subject, engine in subjects.engines.items()
+        }
+        fits = _fitting(rendered, subjects.max_positions)
+        report = Report(items=sum(fits), left_out=Counter({TOO_LONG: len(items) - sum(fits)}))
+        sizes = [_answer_bytes(item) for item in compress(items, fits)]
         for subject, engine in subjects.engines.items():
-            renderer = Renderer(engine.language_model.tokenizer)
-            rows = rendered[subject] = [renderer.render(item.messages) for item in items]
+            rows = rendered[subject] = list(compress(rendered[subject], fits))
             losses = answer_losses(engine.language_model, rows, subjects.batch_size)
             report.scores += self._scores(subject, losses, rows, sizes)
         if subjects.train:
@@ -79,6 +83,19 @@ class LossConfig(BenchmarkConfigBase):
                 )
             )
         return scores
+
+
+def _fitting(rendered: Mapping[str, Sequence[Rendered]], limit: int | None) -> list[bool]:
+    """Return which rows every subject can read.
+
+    Raises:
+        StageError: there is none.
+    """
+    lengths = zip(*([len(row.input_ids) for row in rows] for rows in rendered.values()), strict=True)
+    fits = [limit is None or max(each) <= limit for each in lengths]
+    if not any(fits):
+        raise StageError(f"every row has more than the {limit} tokens that the model can read")
+    return fits
 
 
 def unigram_losses(training_tokens: Counter[int], rows: Sequence[Rendered]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -53,18 +54,26 @@ def _run(config: EvaluateConfig, context: Context) -> Result:
     scores: list[Score] = []
     transcripts: list[dict[str, Any]] = []
     items = 0
+    left_out: Counter[str] = Counter()
     with context.progress.task("measuring", total=len(config.benchmarks), unit="benchmarks") as task:
         for benchmark in config.benchmarks:
             report = benchmark.measure(subjects)
             scores += report.scores
             transcripts += report.transcripts
             items += report.items
+            left_out.update(
+                {f"{benchmark.name}: {why}": count for why, count in report.left_out.items() if count}
+            )
             task.advance(1, benchmark.name)
     rows = [score.model_dump(mode="json") for score in scores]
     with atomic_write(context.work / SCORES_FILE) as file:
         file.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     write_jsonl(context.work / TRANSCRIPTS_FILE, transcripts)
-    return Result(Counts(asked=items, kept=items), {"scores": len(scores), "subjects": list(engines)})
+    rejected = left_out.total()
+    counts = Counts(
+        asked=items + rejected, kept=items, rejected=rejected, reasons=dict(sorted(left_out.items()))
+    )
+    return Result(counts, {"scores": len(scores), "subjects": list(engines)})
 
 
 def _mixed(context: Context, name: str) -> Path | None:
