@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from instil.pipeline import STAGES
+from instil.store.lineage import lineage
+
 ROOT = Path(__file__).parents[1]
 SCENARIOS = ROOT / "src" / "instil" / "scenarios"
 INSTIL = Path(sys.executable).with_name("instil")
@@ -57,6 +60,6 @@ def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[bytes]:
 
 def digests(run: Path) -> dict[str, str]:
     """Return what came out of every finished stage, by stage."""
-    from instil.pipeline import manifests
-
-    return {name: manifest.digest for name, manifest in manifests(run).items()}
+    return {
+        link.manifest.stage: link.manifest.digest for link in lineage(run, [stage.name for stage in STAGES])
+    }

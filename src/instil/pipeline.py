@@ -268,8 +268,3 @@ def _git_commit(directory: Path) -> str | None:
         [git, "-C", str(directory), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
     return found.stdout.strip() or None if found.returncode == 0 else None
-
-
-def manifests(run: Path) -> dict[str, Manifest]:
-    """Return the manifests of the finished stages of a run, in order."""
-    return {stage.name: found for stage in STAGES if (found := read_manifest(run / stage.name))}

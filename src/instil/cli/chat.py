@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import orjson
 
 from instil.chat import SETTINGS, Chat, find_model
-from instil.cli import display
 from instil.data.messages import Message
 from instil.data.text import printable
 from instil.errors import InstilError, MissingPackage, RequestError
@@ -64,7 +64,7 @@ def _pipe(session: Chat, *, as_json: bool) -> None:
             continue
         answer = "".join(session.ask(question))
         if as_json:
-            display.print_json({"question": question, "answer": answer})
+            click.echo(orjson.dumps({"question": question, "answer": answer}).decode())
         else:
             click.echo(printable(answer))
 

@@ -59,11 +59,12 @@ def demo(scenario: str, directory: Path | None, quiet: bool) -> None:
     click.echo(f"  {page.write(run)}")
     _transcript(run)
     click.echo(f"done in {time.monotonic() - started:,.0f} s; everything lies in {workspace}")
+    name = display.command_name()
     click.echo("next:")
-    click.echo(f"  instil chat {run}          talk to it")
-    click.echo(f"  instil show {run}          counts, scores, where every file came from")
-    click.echo(f"  edit {recipe_path} and run it again: only what changed is done again")
-    click.echo("  instil init my-domain --scenario blank     start your own")
+    click.echo(f"  {name} chat {run}    talk to it")
+    click.echo(f"  {name} show {run}    counts, scores, where every file came from")
+    click.echo(f"  edit {recipe_path}, then {name} run {recipe_path}: only what changed is done again")
+    click.echo(f"  {name} init my-domain --scenario blank    start your own")
 
 
 def _scores(run: Path) -> None:

@@ -6,10 +6,13 @@ terminal, progress is a plain line now and then; with `--quiet` there is none.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 import orjson
@@ -28,6 +31,14 @@ def open_progress(*, quiet: bool) -> Progress:
     if quiet:
         return Silent()
     return _Bars() if sys.stderr.isatty() else _Lines()
+
+
+def command_name() -> str:
+    """Return how the user can call us: by name, or by path where the environment is not active."""
+    if shutil.which("instil"):
+        return "instil"
+    called = Path(sys.argv[0])
+    return os.path.relpath(called) if called.name == "instil" else f"{sys.executable} -m instil"
 
 
 def print_json(value: object) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from instil.cli import display
 from instil.errors import RequestError
 
 _SCENARIOS = Path(__file__).parent.parent / "scenarios"
@@ -56,10 +57,13 @@ def make_workspace(directory: Path, scenario: str) -> Path:
 @click.option(
     "--scenario", default=DEFAULT_SCENARIO, show_default=True, help="clinic-zh, clinic-en or blank."
 )
-def init(directory: Path, scenario: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def init(directory: Path, scenario: str, as_json: bool) -> None:
     """Make a workspace in DIRECTORY: a recipe and the files that it names, to be changed into yours."""
     recipe = make_workspace(directory, scenario)
-    click.echo(
-        f"{scenario} is in {directory}: {', '.join(sorted(path.name for path in directory.iterdir()))}"
-    )
-    click.echo(f"next: instil run {recipe}")
+    files = sorted(path.name for path in directory.iterdir())
+    if as_json:
+        display.print_json({"recipe": str(recipe), "files": files})
+        return
+    click.echo(f"{scenario} is in {directory}: {', '.join(files)}")
+    click.echo(f"next: {display.command_name()} run {recipe}")

@@ -107,7 +107,8 @@ def run(
         return
     click.echo(f"results in {_short(run_dir.root)}")
     if loaded.train and (until is None or until == "evaluate"):
-        click.echo(f"next: instil show {_short(run_dir.root)}   or   instil chat {_short(run_dir.root)}")
+        name, root = display.command_name(), _short(run_dir.root)
+        click.echo(f"next: {name} show {root}   or   {name} chat {root}")
 
 
 def _short(path: Path) -> Path:

@@ -10,7 +10,6 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from instil.config.base import Config
 from instil.data.examples import Counts
-from instil.data.random import stream
 
 C = TypeVar("C", bound=Config)
 
@@ -64,7 +63,7 @@ class Context:
     """What a stage may use besides its configuration and its inputs."""
 
     seed: int
-    """The recipe's seed; ask for a stream by name with `random`."""
+    """The recipe's seed; `instil.data.random` makes a stream of it for each purpose."""
     work: Path
     """Directory that the stage fills; it gets its final name when the stage has finished."""
     inputs: Mapping[str, Path]
@@ -72,10 +71,6 @@ class Context:
     shared: Path
     """Directory of the run that outlives a rebuild: the journal of paid answers lies there."""
     progress: Progress = field(default_factory=Silent)
-
-    def random(self, *purpose: str | int) -> Any:
-        """Return the stream of randomness for a purpose of this stage."""
-        return stream(self.seed, *purpose)
 
 
 @dataclass(frozen=True)
