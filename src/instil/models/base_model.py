@@ -12,9 +12,9 @@ from instil.config.base import Config, InputPath, PlacedText, path_identity
 
 TINY: dict[str, Any] = {
     "model_type": "llama",
-    "hidden_size": 128,
-    "intermediate_size": 384,
-    "num_hidden_layers": 4,
+    "hidden_size": 192,
+    "intermediate_size": 512,
+    "num_hidden_layers": 3,
     "num_attention_heads": 4,
     "num_key_value_heads": 4,
     "max_position_embeddings": 1024,
