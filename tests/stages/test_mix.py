@@ -103,10 +103,10 @@ def test_every_row_is_drawn_once_before_any_again() -> None:
     assert draw(examples, 7, 2, "a") != draw(examples, 7, 1, "a") != draw(examples, 7, 1, "b")
 
 
-def write(path: Path, prefix: str, numbers: range | list[int]) -> Path:
+def write(path: Path, prefix: str, numbers: range | list[int], answer: str = "answer") -> Path:
     """Write alpaca rows whose question says their source and number."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [{"instruction": f"{prefix} {number}", "output": f"answer {number}"} for number in numbers]
+    rows = [{"instruction": f"{prefix} {number}", "output": f"{answer} {number}"} for number in numbers]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
@@ -178,7 +178,7 @@ def corpora(tmp_path: Path) -> list[dict[str, Any]]:
     return [
         files("a", write(tmp_path / "a.jsonl", "a", range(40)), weight=2.0),
         files("b", write(tmp_path / "b.jsonl", "b", range(25)), weight=1.0, max_epochs=2.0),
-        files("c", write(tmp_path / "c.jsonl", "a", range(10)), weight=0.5),
+        files("c", write(tmp_path / "c.jsonl", "a", range(35, 50)), weight=0.5),
     ]
 
 
@@ -276,13 +276,37 @@ def rows_as_text(path: Path) -> list[str]:
 
 def test_a_question_of_two_sources_is_on_one_side(tmp_path: Path) -> None:
     corpora = [
-        files(name, write(tmp_path / f"{name}.jsonl", "the same", range(20)), weight=1.0) for name in "ab"
+        files(name, write(tmp_path / f"{name}.jsonl", "the same", range(20), answer=name), weight=1.0)
+        for name in "ab"
     ]
     mix(tmp_path, corpora, validation_fraction=0.5)
     train, validation = questions(tmp_path / "train.jsonl"), questions(tmp_path / "validation.jsonl")
     assert not {*train} & {*validation}
-    # The twenty rows of training stand in both sources; the ten of validation are measured once.
-    assert (len(train), len(validation)) == (20, 10)
+    # Ten questions on each side, each with the answers of both sources.
+    assert (len(train), len(validation)) == (20, 20)
+
+
+def test_a_conversation_of_two_sources_is_kept_in_the_first_by_name(tmp_path: Path) -> None:
+    corpora = [
+        files("z", write(tmp_path / "z.jsonl", "q", range(5, 15))),
+        files("a", write(tmp_path / "a.jsonl", "q", range(10))),
+    ]
+    for number, order in enumerate((corpora, corpora[::-1])):
+        result = mix(tmp_path / str(number), order, validation_fraction=0.0)
+
+        table = result.details["sources"]
+        assert (table["a"]["different"], table["a"]["duplicates"]) == (10, 0)
+        assert (table["z"]["different"], table["z"]["duplicates"]) == (5, 5)
+        assert result.counts.reasons["duplicate"] == 5
+
+
+def test_a_source_that_is_all_in_another_is_an_error(tmp_path: Path) -> None:
+    corpora = [
+        files("b", write(tmp_path / "b.jsonl", "q", range(5))),
+        files("a", write(tmp_path / "a.jsonl", "q", range(10))),
+    ]
+    with pytest.raises(StageError, match="every row of the source 'b' is in another source too"):
+        mix(tmp_path, corpora)
 
 
 def test_a_source_smaller_than_its_share_is_repeated_up_to_its_epochs(tmp_path: Path) -> None:
