@@ -425,11 +425,11 @@ def test_the_packaged_scenario_runs_from_its_recording(tmp_path: Path) -> None:
     estimate = GENERATE.estimate(recipe.generate, context)
     counts = GENERATE.run(recipe.generate, context).counts
 
-    assert (estimate.calls, estimate.paid) == (48, False)
+    assert (estimate.calls, estimate.paid) == (144, False)
     assert counts.adds_up
-    assert counts.asked >= 144
+    assert counts.asked >= 432
     assert counts.failed == 0
-    assert counts.kept > 100
+    assert counts.kept > 400
     examples = [Example.model_validate(row) for _, row in read_jsonl(tmp_path / "work" / "examples.jsonl")]
     assert len(examples) == counts.kept
     assert all(len(example.origin.entities) == 3 for example in examples)
