@@ -91,7 +91,7 @@ def _transcript(run: Path) -> None:
     for row in list(by_task.values())[-_SHOWN:]:
         session.clear()
         click.echo(f"  > {_line(row['question'])}")
-        click.echo(f"    before  {_line(before.get(row['question'], ''))[:40]}…")
+        click.echo(f"    before  {_line(before.get(row['question'], ''))[:40] or '(no readable text)'}…")
         click.echo(f"    after   {_line(''.join(session.ask(row['question'])))}")
 
 

@@ -100,16 +100,24 @@ class _Bars:
             BarColumn,
             MofNCompleteColumn,
             Progress,
+            ProgressColumn,
             TextColumn,
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.progress import Task as RichTask
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            def render(self, task: RichTask) -> Text:
+                return Text(f"{task.speed:,.1f}/s" if task.speed else "")
 
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn(unit),
+            Rate(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from instil.corpora.base import CorpusConfigBase
+from instil.corpora.base import SourceConfigBase
 from instil.corpora.files import FilesConfig
 
 
-class GeneratedConfig(CorpusConfigBase):
+class GeneratedConfig(SourceConfigBase):
     """The rows that this run generated, curated if the recipe has `curate`."""
 
     kind: Literal["generated"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,7 @@ class Failure:
         return {"place": self.place, "reason": self.reason}
 
 
-class CorpusConfigBase(Config):
+class SourceConfigBase(Config):
     """What every source of a mixture has."""
 
     name: str = Field(min_length=1)
@@ -53,9 +54,13 @@ class CorpusConfigBase(Config):
     max_epochs: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """How often a row may be used when the source is smaller than its share."""
 
+
+class CorpusConfigBase(SourceConfigBase):
+    """A source that lies outside the run."""
+
+    @abstractmethod
     def read(self) -> Iterator[Example | Failure]:
         """Yield the source's examples, and what could not be read, in the order of the file."""
-        raise NotImplementedError
 
 
 def text(record: Record, key: str, *, required: bool = True) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,9 +86,9 @@ class BenchmarkConfigBase(Config):
     name: str = Field(min_length=1)
     """What it is called in tables."""
 
+    @abstractmethod
     def measure(self, subjects: Subjects) -> Report:
         """Return the scores of every subject on the same items."""
-        raise NotImplementedError
 
 
 def read_items(path: Path) -> Iterator[Item]:

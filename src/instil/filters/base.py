@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Protocol
 
 from instil.config.base import Config
@@ -30,6 +31,6 @@ class Stateless:
 class FilterConfigBase(Config):
     """What every kind of filter has."""
 
+    @abstractmethod
     def build(self) -> Filter:
         """Return a new filter that has accepted nothing yet."""
-        raise NotImplementedError

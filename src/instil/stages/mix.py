@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 
 from instil.config.base import Config, Items
 from instil.corpora import CorpusConfig, GeneratedConfig
-from instil.corpora.base import CorpusConfigBase, Failure
+from instil.corpora.base import Failure, SourceConfigBase
 from instil.data.examples import Counts, Example
 from instil.data.fingerprint import canonical_json, fingerprint
 from instil.data.jsonl import read_jsonl, write_jsonl
@@ -49,7 +49,7 @@ class MixConfig(Config):
 
     @field_validator("corpora")
     @classmethod
-    def _names_differ(cls, corpora: Sequence[CorpusConfigBase]) -> Sequence[CorpusConfigBase]:
+    def _names_differ(cls, corpora: Sequence[SourceConfigBase]) -> Sequence[SourceConfigBase]:
         twice = [name for name, count in Counter(corpus.name for corpus in corpora).items() if count > 1]
         if twice:
             raise ValueError(f"two sources are called {twice[0]!r}; give each a name of its own")
@@ -60,7 +60,7 @@ class MixConfig(Config):
 class Source:
     """What was read from one corpus."""
 
-    config: CorpusConfigBase
+    config: SourceConfigBase
     examples: dict[str, Example] = field(default_factory=dict)
     """Different rows by id."""
     duplicates: list[str] = field(default_factory=list)
@@ -147,7 +147,7 @@ def _run(config: MixConfig, context: Context) -> Result:
     return Result(_counts(table), details)
 
 
-def _read(corpus: CorpusConfigBase, context: Context) -> Source:
+def _read(corpus: CorpusConfig, context: Context) -> Source:
     source = Source(corpus)
     with context.progress.task(f"reading {corpus.name}", total=None, unit="rows") as task:
         for each in _generated(context) if isinstance(corpus, GeneratedConfig) else corpus.read():

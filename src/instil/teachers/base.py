@@ -6,6 +6,7 @@ Behaviour is added by wrapping a teacher in another (`retrying`, `budgeted`, `jo
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Literal, Protocol, Self
 
@@ -141,6 +142,6 @@ class TeacherConfigBase(Config):
             RequestError: something is missing.
         """
 
+    @abstractmethod
     def open(self) -> AbstractAsyncContextManager[Teacher]:
         """Connect, ready to be used in an `async with`."""
-        raise NotImplementedError
