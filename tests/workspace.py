@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from instil.pipeline import STAGES
@@ -47,7 +49,10 @@ def instil(
 
 
 def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[bytes]:
-    """Start the installed command in a process group of its own."""
+    """Start the installed command in a process group of its own, where Ctrl-C means what it means to a user.
+
+    A shell's background jobs, and what they start, ignore SIGINT until somebody sets it back.
+    """
     return subprocess.Popen(
         [str(INSTIL), *map(str, arguments)],
         cwd=cwd,
@@ -55,7 +60,15 @@ def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Kill what `start` started, with all that it started itself."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def digests(run: Path) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace import digests, instil, smoke_workspace, start
+from tests.workspace import digests, instil, smoke_workspace, start, stop
 
 _KILLS = 8
 
@@ -30,7 +29,7 @@ def test_a_killed_run_continues_to_the_same_bytes(tmp_path: Path) -> None:
         try:
             process.wait(timeout=moments.uniform(0.3, whole))
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            stop(process)
         process.wait()
     done = instil("run", killed.name, "--quiet", cwd=killed.parent)
 
@@ -45,15 +44,18 @@ def test_ctrl_c_stops_with_130_and_keeps_what_is_finished(tmp_path: Path) -> Non
     recipe = smoke_workspace(tmp_path)
     process = start("run", recipe.name, "--quiet", "train.num_epochs=500", cwd=tmp_path)
     mix = tmp_path / "runs" / "smoke" / "mix" / "manifest.json"
-    deadline = time.monotonic() + 60
-    while not mix.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    try:
+        deadline = time.monotonic() + 60
+        while not mix.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
 
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
 
-    assert process.wait(timeout=30) == 130
-    assert mix.exists()
+        assert process.wait(timeout=30) == 130
+        assert mix.exists()
+    finally:
+        stop(process)
 
 
 def test_a_second_run_in_the_same_directory_is_refused(tmp_path: Path) -> None:
@@ -67,8 +69,7 @@ def test_a_second_run_in_the_same_directory_is_refused(tmp_path: Path) -> None:
 
         second = instil("run", recipe.name, "--quiet", cwd=tmp_path)
     finally:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
+        stop(first)
 
     assert second.returncode == 2
     assert f"process {first.pid} is working in" in second.stderr
