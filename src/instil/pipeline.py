@@ -132,6 +132,7 @@ def execute(
             if step.action is not Action.REUSE:
                 stage = next(stage for stage in stages if stage.name == step.stage)
                 stage.preflight(getattr(recipe, step.stage))
+                _ask_first(stage, step, recipe, run_dir, rebuild=rebuild)
         _write_recipe(recipe, run_dir)
         commit = _git_commit(run_dir.root)
         outcomes = []

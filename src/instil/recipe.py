@@ -53,8 +53,7 @@ class Recipe(Config):
     @property
     def present(self) -> tuple[str, ...]:
         """The stages that this recipe names."""
-        known = ("seeds", "generate", "curate", "mix", "train", "evaluate")
-        return tuple(name for name in known if getattr(self, name) is not None)
+        return tuple(name for name in type(self).model_fields if isinstance(getattr(self, name), Config))
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 
 from instil.data.jsonl import JsonlWriter, read_jsonl, write_jsonl
 from instil.errors import StoreError
+from tests.disk import disk_full_after
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 SCALARS = (
@@ -38,17 +37,6 @@ def append_all(path: Path, rows: Iterable[object]) -> None:
 
 def rows_of(path: Path) -> list[Any]:
     return [row for _, row in read_jsonl(path)]
-
-
-@contextmanager
-def disk_full_after(size: int) -> Iterator[None]:
-    """Refuse to let any file grow past `size` bytes, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @given(rows=ROWS, data=st.data())

@@ -14,6 +14,7 @@ from instil.errors import RecipeError, RequestError
 from instil.models.base_model import PretrainedConfig, ScratchConfig
 from instil.models.card import write_card
 from instil.models.load import open_base, open_trained, open_untrained, save
+from instil.models.render import Renderer
 from instil.models.tokenizer import train_tokenizer
 from tests.tiny import ARCHITECTURE, TEXTS, fresh_model, saved_model, shared_model
 
@@ -136,3 +137,28 @@ def test_a_tokenizer_directory_with_only_tokenizer_json_gets_its_end_mark(tmp_pa
     opened = open_base(config, chat_template="hugchat", texts=list, seed=1)
 
     assert opened.tokenizer.eos_token == "<|endoftext|>"
+
+
+def test_the_baseline_of_a_tuned_model_reads_the_tuned_models_template(tmp_path: Path) -> None:
+    base = saved_model(tmp_path / "base")
+    (base / "chat_template.jinja").unlink()
+    tuned = open_base(
+        PretrainedConfig(kind="pretrained", path=str(base)), chat_template="hugchat", texts=list, seed=1
+    )
+    save(tuned, tmp_path / "tuned")
+    facts = {"kind": "pretrained", "path": str(base), "revision": "main", "seed": 1}
+    training = {"parameters": 1, "trained_parameters": 1, "steps": 1}
+    write_card(tmp_path / "tuned", {"base": facts, "training": training, "sources": [], "notice": None})
+
+    again = open_untrained(str(tmp_path / "tuned"))
+
+    assert again.tokenizer.chat_template == tuned.tokenizer.chat_template
+    assert torch.equal(next(again.model.parameters()), next(tuned.model.parameters()))
+
+
+def test_a_model_without_a_template_cannot_be_talked_to(tmp_path: Path) -> None:
+    base = saved_model(tmp_path)
+    (base / "chat_template.jinja").unlink()
+
+    with pytest.raises(RecipeError, match="the model has no chat template"):
+        Renderer(open_trained(str(base)).tokenizer)

@@ -257,3 +257,14 @@ def test_the_learning_rate_rises_and_falls(tmp_path: Path) -> None:
     cosine = config.model_copy(update={"lr_scheduler": "cosine"})
     assert scheduled(cosine, 11, 20) == pytest.approx(0.5)
     assert math.isclose(scheduled(config.model_copy(update={"lr_scheduler": "constant"}), 20, 20), 1.0)
+
+
+def test_validation_is_measured_as_often_as_asked_whatever_is_logged(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", rows())
+    config = _config(path, validation=str(path), log_every=5, eval_every=3, num_epochs=4.0)
+
+    TRAIN.run(config, _context(tmp_path / "work"))
+
+    found = [row for _, row in read_jsonl(tmp_path / "work" / "metrics.jsonl")]
+    assert [row["step"] for row in found] == [3, 5, 6, 9, 10, 12]
+    assert [row["step"] for row in found if "validation_loss" in row] == [3, 6, 9, 12]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from instil.errors import StoreError
 from instil.store.atomic import atomic_write, remove_leftovers
+from tests.disk import disk_full_after
 
 # No block is left in order, as after kill -9.
 KILLED = """
@@ -22,17 +20,6 @@ from instil.store.atomic import atomic_write
 with atomic_write(Path(sys.argv[1])):
     os._exit(0)
 """
-
-
-@contextmanager
-def disk_full_after(size: int) -> Iterator[None]:
-    """Refuse to let any file grow past `size` bytes, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def write(path: Path, *parts: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from instil.chat import SETTINGS, Chat, find_model
 from instil.data.messages import Message
 from instil.data.text import printable
 from instil.errors import InstilError, MissingPackage, RequestError
+from instil.store.atomic import writing
 
 _HELP = f"""/clear            start a new topic (also <clear>)
 /system TEXT      set the system prompt and start a new topic
@@ -136,8 +138,9 @@ def _lines() -> Iterator[str]:
                 yield input("> ")
             except EOFError:
                 return
-    history = Path("~/.cache/instil/chat_history").expanduser()
-    history.parent.mkdir(parents=True, exist_ok=True)
+    history = Path(os.environ.get("INSTIL_HOME", "~/.cache/instil")).expanduser() / "chat_history"
+    with writing(history):
+        history.parent.mkdir(parents=True, exist_ok=True)
     prompt: PromptSession[str] = PromptSession("> ", history=FileHistory(str(history)))
     while True:
         try:

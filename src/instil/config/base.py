@@ -26,7 +26,7 @@ class Config(BaseModel):
         """Return what of this configuration decides a result, as JSON values."""
         found: dict[str, Any] = {}
         for name, field in type(self).model_fields.items():
-            if _RUNTIME_ONLY not in field.metadata:
+            if RuntimeOnly not in field.metadata:
                 found[name] = _identity(getattr(self, name))
         return found
 
@@ -35,9 +35,7 @@ class _Marker:
     """Something to find in the metadata of a field."""
 
 
-_RUNTIME_ONLY = _Marker()
-
-RuntimeOnly = _RUNTIME_ONLY
+RuntimeOnly = _Marker()
 """Marks a field as changing how a stage runs, never what it produces: `Annotated[int, RuntimeOnly]`."""
 
 Items = Strict(False)

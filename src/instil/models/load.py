@@ -67,9 +67,7 @@ def open_base(
         return LanguageModel(_random(config, tokenizer), tokenizer)
     with _explained(config.path):
         tokenizer = AutoTokenizer.from_pretrained(config.path, revision=config.revision)
-        model = AutoModelForCausalLM.from_pretrained(
-            config.path, revision=config.revision, use_safetensors=True, dtype=torch.float32
-        )
+    model = _pretrained(config.path, config.revision)
     give_template(tokenizer, chat_template)
     _fit_vocabulary(model, tokenizer)
     _set_end(model, tokenizer)
@@ -79,7 +77,8 @@ def open_base(
 def open_untrained(path: str) -> LanguageModel:
     """Return the model that the one in `path` started from, for comparison.
 
-    A pretrained base is opened; random weights are drawn again with the same seed.
+    A pretrained base is opened; random weights are drawn again with the same seed. Either reads the
+    tuned model's tokens and chat template, as the student did at its first step.
 
     Raises:
         RequestError: `path` does not say what it started from, or that is gone.
@@ -89,11 +88,15 @@ def open_untrained(path: str) -> LanguageModel:
         raise RequestError(
             f"{path!r} does not say which model it started from", hint="set evaluate.baseline: none"
         )
-    if base["kind"] == "pretrained":
-        return open_trained(base["path"])
     tokenizer = AutoTokenizer.from_pretrained(path)
     torch.manual_seed(base["seed"])
-    model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path))  # type: ignore[no-untyped-call]
+    model: Any
+    if base["kind"] == "pretrained":
+        model = _pretrained(base["path"], base["revision"])
+        _fit_vocabulary(model, tokenizer)
+        _set_end(model, tokenizer)
+    else:
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path))  # type: ignore[no-untyped-call]
     return LanguageModel(model.eval(), tokenizer)
 
 
@@ -173,6 +176,14 @@ def _random(config: ScratchConfig, tokenizer: PreTrainedTokenizerBase) -> PreTra
     except (ValueError, TypeError, KeyError) as error:
         raise RecipeError(f"train.base_model.architecture: {error}") from error
     _set_end(model, tokenizer)
+    return model
+
+
+def _pretrained(path: str, revision: str) -> PreTrainedModel:
+    with _explained(path):
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            path, revision=revision, use_safetensors=True, dtype=torch.float32
+        )
     return model
 
 

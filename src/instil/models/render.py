@@ -38,6 +38,11 @@ class Renderer:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
+        if not tokenizer.chat_template:
+            raise RecipeError(
+                "the model has no chat template, so that nothing says how a conversation is written for it",
+                hint="train it with train.chat_template, or name a model that was tuned to chat",
+            )
         self._template = str(tokenizer.chat_template)
         self._marked = "{%- generation" in self._template or "{% generation" in self._template
 

@@ -88,7 +88,8 @@ def train(
 
             loss_sum, token_sum = loss_sum + step_loss, token_sum + supervised
             tokens_seen += sum(int(batch.attention_mask.sum()) for batch in batches)
-            if step % config.log_every == 0 or step == total_steps:
+            measures = bool(validation) and (step % config.eval_every == 0 or step == total_steps)
+            if measures or step % config.log_every == 0 or step == total_steps:
                 last["loss"] = loss_sum / max(1, token_sum)
                 loss_sum, token_sum = 0.0, 0
                 row = {
@@ -97,7 +98,7 @@ def train(
                     "grad_norm": float(grad_norm),
                     "learning_rate": learning_rate,
                 }
-                if validation and (step % config.eval_every == 0 or step == total_steps):
+                if measures:
                     last["validation_loss"] = mean_loss(
                         model, validation, config.per_device_batch_size, pad_token_id
                     )
