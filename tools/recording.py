@@ -54,7 +54,7 @@ def pack(scenario: str, directory: Path, recording: Path | None = None) -> None:
         completion = Completion(text=text, finish_reason=finish, model=MODEL, usage=usage)
         row = {
             "request": request.model_dump(mode="json", exclude_defaults=True),
-            "completion": completion.model_dump(mode="json"),
+            "completion": completion.row(),
         }
         buffer.write(encode(row))
     # No time stamp: the same answers give the same file.

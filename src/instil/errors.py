@@ -81,12 +81,21 @@ class TeacherError(InstilError):
 class TeacherUnavailable(TeacherError):
     """Passing trouble: the same request may succeed later.
 
-    `retry_after` is how many seconds the server asked to wait, if it did.
+    `retry_after` is how many seconds the server asked to wait, if it did; `congested` says that it has
+    too much to do (429, 503, 529), so that asking less at a time helps.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        congested: bool = False,
+        hint: str | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+        self.congested = congested
 
 
 class TeacherRejected(TeacherError):

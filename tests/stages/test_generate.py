@@ -192,7 +192,7 @@ def test_whatever_the_server_does_every_item_is_counted_once_under_its_reason(ru
     assert [row["reason"].split("/v1/chat/completions ")[1] for row in run.rows("failures.jsonl")] == [
         "answered 400: prompt too long",
         "answered 503: busy",
-        "sent what is not a chat completion: b'{\"choices\": []}'",
+        "sent what is not a chat completion: '{\"choices\": []}'",
     ]
 
 

@@ -105,7 +105,7 @@ def test_an_answer_in_the_journal_spends_nothing(tmp_path: Path) -> None:
 
     async def run() -> list[Completion]:
         with Journal(tmp_path / "journal.jsonl", {}) as journal:
-            async with open_teacher(config, journal, ledger, random.Random(0)) as teacher:
+            async with open_teacher(config, tmp_path, journal, ledger, random.Random(0)) as teacher:
                 return [await teacher.complete(ASK) for _ in range(3)]
 
     assert asyncio.run(run()) == [completion()] * 3

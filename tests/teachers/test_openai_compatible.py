@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def config(base_url: str, **options: Any) -> OpenAICompatibleConfig:
 
 def ask(server: ScriptedServer, *requests: Request, **options: Any) -> list[Completion]:
     async def run() -> list[Completion]:
-        async with config(server.base_url, **options).open() as teacher:
+        async with config(server.base_url, **options).open(Path()) as teacher:
             return [await teacher.complete(each) for each in requests or (request(),)]
 
     return asyncio.run(run())
@@ -226,7 +227,7 @@ def test_the_key_is_not_in_the_error_when_the_server_quotes_it(
 
 def test_a_cancelled_call_leaves_the_teacher_usable() -> None:
     async def run(server: ScriptedServer) -> str:
-        async with config(server.base_url).open() as teacher:
+        async with config(server.base_url).open(Path()) as teacher:
             lost = asyncio.create_task(teacher.complete(request("hang")))
             while not server.bodies:
                 await asyncio.sleep(0.005)

@@ -26,7 +26,7 @@ LINE = orjson.dumps(
 
 def ask(path: Path, asked: Request) -> Completion:
     async def run() -> Completion:
-        async with RecordedConfig(kind="recorded", path=path).open() as teacher:
+        async with RecordedConfig(kind="recorded", path=path).open(Path()) as teacher:
             return await teacher.complete(asked)
 
     return asyncio.run(run())

@@ -7,14 +7,31 @@ Behaviour is added by wrapping a teacher in another (`retrying`, `budgeted`, `jo
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Literal, Protocol, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from instil.config.base import Config, RuntimeOnly
+from instil.config.base import Config, Items, RuntimeOnly
 from instil.data.fingerprint import fingerprint
 from instil.data.messages import Message, Value
+
+SAMPLING_FIELDS = frozenset(
+    {
+        "temperature",
+        "top_p",
+        "top_k",
+        "max_tokens",
+        "stop",
+        "sampling_seed",
+        "frequency_penalty",
+        "presence_penalty",
+        "extra",
+    }
+)
+"""The fields of a teacher's configuration that are part of every request."""
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 
@@ -24,9 +41,14 @@ class Sampling(Value):
 
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    extra: Mapping[str, Any] = {}
+    """Whatever else the server knows, by the server's names; JSON values."""
 
 
 class Request(Value):
@@ -34,6 +56,8 @@ class Request(Value):
 
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
+    response_schema: Mapping[str, Any] | None = None
+    """JSON schema that the answer should follow, where the server can hold to one; else it is not used."""
     draw: int = 0
     """Tells requests of equal content apart: 0 for the first, 1 for the second, and so on."""
 
@@ -63,6 +87,15 @@ class Completion(Value):
     finish_reason: FinishReason = "stop"
     model: str = ""
     usage: Usage = Usage()
+    reasoning: str | None = None
+    """What the model thought before it answered, where the server tells it apart."""
+
+    def row(self) -> dict[str, Any]:
+        """Return what a journal holds of it."""
+        row = self.model_dump(mode="json")
+        if self.reasoning is None:
+            del row["reasoning"]
+        return row
 
 
 class Teacher(Protocol):
@@ -108,8 +141,20 @@ class TeacherConfigBase(Config):
     """Sampling temperature; the server's default if not given."""
     top_p: float | None = Field(default=None, gt=0, le=1)
     """Nucleus sampling; the server's default if not given."""
+    top_k: int | None = Field(default=None, gt=0)
+    """Draw from this many most likely tokens; the server's default if not given."""
     max_tokens: int = Field(default=1024, gt=0)
     """Most tokens in one answer; a longer one is cut off and its whole items are kept."""
+    stop: Annotated[tuple[str, ...], Items] = ()
+    """Texts that end an answer."""
+    sampling_seed: int | None = None
+    """Sent as the server's `seed`, where it has one."""
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """Makes tokens less likely by how often they came; the server's default if not given."""
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    """Makes tokens less likely that came at all; the server's default if not given."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Other options for the server, by its own names; they are sent as they stand."""
     max_concurrency: Annotated[int, RuntimeOnly] = Field(default=16, gt=0)
     """Most calls in flight at once."""
     max_attempts: Annotated[int, RuntimeOnly] = Field(default=6, gt=0)
@@ -128,7 +173,17 @@ class TeacherConfigBase(Config):
     @property
     def sampling(self) -> Sampling:
         """How answers are drawn."""
-        return Sampling(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)
+        return Sampling(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            seed=self.sampling_seed,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            extra=self.extra,
+        )
 
     @property
     def paid(self) -> bool:
@@ -143,5 +198,9 @@ class TeacherConfigBase(Config):
         """
 
     @abstractmethod
-    def open(self) -> AbstractAsyncContextManager[Teacher]:
-        """Connect, ready to be used in an `async with`."""
+    def open(self, home: Path) -> AbstractAsyncContextManager[Teacher]:
+        """Connect, ready to be used in an `async with`.
+
+        Args:
+            home: a directory of the run that outlives a restart, for what a teacher must remember.
+        """

@@ -62,7 +62,7 @@ class Journal:
         row = {
             "key": key,
             "request": request.model_dump(mode="json", exclude_defaults=True),
-            "completion": completion.model_dump(mode="json"),
+            "completion": completion.row(),
         }
         self._writer.append(row)
         self._appended += 1

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 import orjson
 from pydantic import Field, SecretStr
 
 from instil.config.base import RuntimeOnly
-from instil.errors import RequestError, TeacherRefused, TeacherRejected, TeacherUnavailable
+from instil.errors import RequestError, TeacherUnavailable
 from instil.teachers.base import Completion, FinishReason, Request, TeacherConfigBase, Usage
-
-if TYPE_CHECKING:
-    import aiohttp
+from instil.teachers.http import HttpClient, open_http
 
 
 class OpenAICompatibleConfig(TeacherConfigBase):
@@ -37,18 +35,12 @@ class OpenAICompatibleConfig(TeacherConfigBase):
         self._key()
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[OpenAICompatibleTeacher]:
+    async def open(self, home: Path) -> AsyncIterator[OpenAICompatibleTeacher]:  # noqa: ARG002
         """Connect, ready to be used in an `async with`."""
-        import aiohttp
-
         key = self._key()
         headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        async with aiohttp.ClientSession(
-            headers={"content-type": "application/json", **headers},
-            timeout=aiohttp.ClientTimeout(total=self.timeout_s),
-            connector=aiohttp.TCPConnector(limit=0),
-        ) as session:
-            yield OpenAICompatibleTeacher(session, self.base_url, self.model, key)
+        async with open_http(timeout_s=self.timeout_s, headers=headers, secrets=[key] if key else []) as http:
+            yield OpenAICompatibleTeacher(http, self.base_url, self.model)
 
     def _key(self) -> SecretStr | None:
         if self.api_key_env is None:
@@ -63,12 +55,10 @@ class OpenAICompatibleConfig(TeacherConfigBase):
 
 
 class OpenAICompatibleTeacher:
-    """Asks one server; connections are kept open by the session."""
+    """Asks one server; connections are kept open by the client."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, base_url: str, model: str, key: SecretStr | None = None
-    ) -> None:
-        self._session, self._model, self._key = session, model, key
+    def __init__(self, http: HttpClient, base_url: str, model: str) -> None:
+        self._http, self._model = http, model
         self._url = base_url.rstrip("/") + "/chat/completions"
 
     async def complete(self, request: Request) -> Completion:
@@ -79,42 +69,18 @@ class OpenAICompatibleTeacher:
             TeacherRefused: 401, 402, 403, 404.
             TeacherRejected: any other 4xx.
         """
-        import aiohttp
-
         sampling = request.sampling.model_dump(mode="json", exclude_defaults=True)
-        body = {"model": self._model, "messages": [m.model_dump() for m in request.messages], **sampling}
+        extra = sampling.pop("extra", {})
+        messages = [message.model_dump() for message in request.messages]
+        body = {"model": self._model, "messages": messages, **sampling, **extra}
+        answer = await self._http.request("POST", self._url, body=orjson.dumps(body))
+        if answer.status != 200:
+            raise self._http.error(self._url, answer)
         try:
-            async with self._session.post(self._url, data=orjson.dumps(body)) as response:
-                content = await response.read()
-                if response.status != 200:
-                    raise self._error(response.status, response.headers.get("retry-after"), content)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise TeacherUnavailable(
-                f"{self._url}: {reason}", hint="is the server running, and is base_url its address?"
-            ) from error
-        try:
-            return _completion(content)
+            return _completion(answer.content)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            raise TeacherUnavailable(
-                f"{self._url} sent what is not a chat completion: {self._without_key(content)[:80]!r}"
-            ) from error
-
-    def _error(self, status: int, retry_after: str | None, content: bytes) -> Exception:
-        message = f"{self._url} answered {status}: {_reason(self._without_key(content))}"
-        if status in (408, 409, 425, 429) or status >= 500:
-            return TeacherUnavailable(message, retry_after=_seconds(retry_after))
-        if status in (401, 402, 403):
-            return TeacherRefused(
-                message, hint="check the key in the variable of api_key_env and the account"
-            )
-        if status == 404:
-            return TeacherRefused(message, hint="check base_url and model")
-        return TeacherRejected(message)
-
-    def _without_key(self, content: bytes) -> bytes:
-        """Return what the server sent, fit for an error: some servers quote the key that they refuse."""
-        return content.replace(self._key.get_secret_value().encode(), b"***") if self._key else content
+            sent = self._http.quoted(answer.content)[:80]
+            raise TeacherUnavailable(f"{self._url} sent what is not a chat completion: {sent!r}") from error
 
 
 def _completion(content: bytes) -> Completion:
@@ -132,19 +98,3 @@ def _completion(content: bytes) -> Completion:
             output_tokens=int(usage.get("completion_tokens") or 0),
         ),
     )
-
-
-def _reason(content: bytes) -> str:
-    try:
-        error = orjson.loads(content)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)[:300]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return content[:200].decode("utf-8", "replace")
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    try:
-        seconds = float(retry_after or "nan")
-    except ValueError:
-        return None  # an HTTP date: rare among these servers; the jitter decides
-    return max(0.0, seconds) if math.isfinite(seconds) else None

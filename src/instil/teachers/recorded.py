@@ -33,7 +33,7 @@ class RecordedConfig(TeacherConfigBase):
         return False
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[RecordedTeacher]:
+    async def open(self, home: Path) -> AsyncIterator[RecordedTeacher]:  # noqa: ARG002
         """Read the recording."""
         yield RecordedTeacher(self.path)
 

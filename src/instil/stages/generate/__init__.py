@@ -157,7 +157,7 @@ async def _ask(
             cost = "" if ledger.cost_usd is None else f", ${ledger.cost_usd:,.2f} so far"
             task.advance(1, f"{ledger.spent.output_tokens:,} tokens{cost}")
 
-        async with open_teacher(config.teacher, journal, ledger, jitter) as teacher:
+        async with open_teacher(config.teacher, context.shared, journal, ledger, jitter) as teacher:
             return await collect(
                 requests, teacher, max_concurrency=config.teacher.max_concurrency, on_answer=on_answer
             )
