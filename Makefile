@@ -22,7 +22,10 @@ check: $(INSTALLED)
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python -m instil.docs --check
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Also what is compiled: it does not follow its source by itself.
+KERNEL := hatch_build.py src/instil/novelty/build.py src/instil/novelty/kernel.c
+
+$(INSTALLED): pyproject.toml constraints.txt $(KERNEL)
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	touch $@

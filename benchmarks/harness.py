@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,6 +28,8 @@ class Run:
     wall_s: float
     cpu_s: float
     """User and system time of the process and its children."""
+    peak_mb: float = 0.0
+    """Most resident memory of the process, in 10^6 bytes."""
 
 
 def arguments(description: str | None) -> argparse.Namespace:
@@ -43,11 +44,21 @@ def arguments(description: str | None) -> argparse.Namespace:
 
 @contextmanager
 def peer_environment(requirement: str) -> Iterator[Path | None]:
-    """Install a peer into an environment of its own and yield its bin directory; None if it cannot be had."""
+    """Install a peer into an environment of its own and yield its bin directory; None if it cannot be had.
+
+    Args:
+        requirement: what pip installs, several things with spaces between them.
+    """
     with tempfile.TemporaryDirectory() as directory:
         venv.create(directory, with_pip=True)
         bin_dir = Path(directory) / "bin"
-        install = [str(bin_dir / "pip"), "install", "--quiet", "--disable-pip-version-check", requirement]
+        install = [
+            str(bin_dir / "pip"),
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *requirement.split(),
+        ]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
         if done.returncode:
             print(
@@ -62,13 +73,20 @@ def timed(command: Sequence[str | Path], cwd: Path | None = None) -> Run:
     Raises:
         CalledProcessError: it failed.
     """
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, check=True)
-    wall = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(wall, cpu)
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [str(part) for part in command], cwd=cwd, stdout=output, stderr=subprocess.STDOUT
+        )
+        # Not process.wait(): only wait4 tells what this one process used.
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            raise subprocess.CalledProcessError(process.returncode, process.args, output.read())
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 1e6)
 
 
 def alternating(
@@ -92,6 +110,7 @@ def median(runs: Sequence[Run]) -> dict[str, float]:
         "wall_min_s": round(min(walls), 4),
         "wall_max_s": round(max(walls), 4),
         "cpu_s": round(statistics.median(run.cpu_s for run in runs), 4),
+        "peak_mb": round(statistics.median(run.peak_mb for run in runs), 1),
         "runs": len(runs),
     }
 

@@ -66,6 +66,8 @@ class ScriptedServer:
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[Mapping[str, str]] = []
         self.paths: list[str] = []
+        self.queries: list[Mapping[str, str]] = []
+        self.transports: set[asyncio.BaseTransport] = set()
         self.base_url = ""
 
     @property
@@ -78,6 +80,9 @@ class ScriptedServer:
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
         self.paths.append(request.path)
+        self.queries.append(dict(request.query))
+        assert request.transport
+        self.transports.add(request.transport)
         reply = self.script(body)
         if reply.then == "hang":
             await asyncio.sleep(60)  # cancelled when the client gives up or the server stops
@@ -86,7 +91,6 @@ class ScriptedServer:
         response = web.StreamResponse(status=reply.status, headers={"Content-Length": "1000000"})
         await response.prepare(request)
         await response.write(reply.body)
-        assert request.transport
         request.transport.abort()
         return response
 

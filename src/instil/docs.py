@@ -22,6 +22,7 @@ from instil.config.base import RuntimeOnly
 from instil.corpora.formats import FORMATS
 from instil.models.templates import TEMPLATES
 from instil.recipe import Recipe
+from instil.teachers.providers import provider_table
 
 _WIDTH = 100
 
@@ -61,14 +62,16 @@ def recipe_page() -> str:
         "",
     ]
     parts += _section(Recipe, "Top level", 2)
-    for name, field in Recipe.model_fields.items():
-        for model in _models(field.annotation):
-            parts += [f"## {name}", ""]
-            parts += [*_described(model), "", *_table(model), ""]
-            for path, below in _below(model, name):
-                parts += _section(below, path, 3)
+    places: dict[type[BaseModel], list[str]] = {}
+    for path, model in _below(Recipe, ""):
+        places.setdefault(model, []).append(path)
+    for model, (path, *others) in places.items():
+        also = [f"Also at {', '.join(f'`{other}`' for other in others)}.", ""] if others else []
+        level = 3 if "." in path else 2
+        parts += [f"{'#' * level} {path}", "", *_described(model), "", *also, *_table(model), ""]
     parts += ["## Formats of corpora", "", f"`auto`, {', '.join(f'`{name}`' for name in FORMATS)}.", ""]
     parts += ["## Chat templates", "", f"{', '.join(f'`{name}`' for name in TEMPLATES)}.", ""]
+    parts += ["## Providers of `openai_compatible`", "", *provider_table(), ""]
     return "\n".join(parts)
 
 
@@ -81,13 +84,19 @@ def _described(model: type[BaseModel]) -> list[str]:
 
 
 def _below(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield every configuration class inside another, with the path at which it stands."""
+    """Yield every configuration class inside another with its place, a stage's own before those below."""
+    found = []
     for name, field in model.model_fields.items():
         for below in _models(field.annotation):
             kind = below.model_fields.get("kind")
             tag = f" ({get_args(kind.annotation)[0]})" if kind else ""
-            yield f"{path}.{name}{tag}", below
-            yield from _below(below, f"{path}.{name}")
+            found.append((f"{path}.{name}".lstrip("."), tag, below))
+    if path:
+        yield from ((place + tag, below) for place, tag, below in found)
+    for place, tag, below in found:
+        if not path:
+            yield place + tag, below
+        yield from _below(below, place)
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

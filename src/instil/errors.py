@@ -12,8 +12,10 @@
     │   └── TrainingError       training cannot go on
     └── TeacherError            one call failed; what to do depends on the class
         ├── TeacherUnavailable  passing: ask again later (429, 5xx, timeout, reset)
+        │   └── TeacherUnreachable  no connection: nothing was asked
         ├── TeacherRejected     this request is at fault (400): record it, go on
-        └── TeacherRefused      no request can succeed (401, unknown model, budget spent): stop
+        └── TeacherRefused      no request can succeed (401, unknown model): stop
+            └── BudgetSpent     start no more calls; those in flight end, are booked and kept
 
 An error says what happened; its `hint` says what the user can do. To add one, put it under the
 class whose handling it shares: code chooses by class and never reads messages.
@@ -82,7 +84,8 @@ class TeacherUnavailable(TeacherError):
     """Passing trouble: the same request may succeed later.
 
     `retry_after` is how many seconds the server asked to wait, if it did; `congested` says that it has
-    too much to do (429, 503, 529), so that asking less at a time helps.
+    too much to do (429, 503, 529), so that asking less at a time helps; `maybe_charged` says that the
+    server may have worked for it, and charge for it, though no answer came.
     """
 
     def __init__(
@@ -91,11 +94,20 @@ class TeacherUnavailable(TeacherError):
         *,
         retry_after: float | None = None,
         congested: bool = False,
+        maybe_charged: bool = True,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
         self.congested = congested
+        self.maybe_charged = maybe_charged and not congested
+
+
+class TeacherUnreachable(TeacherUnavailable):
+    """No connection could be made: nothing was asked, and another address may be tried at once."""
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, maybe_charged=False, hint=hint)
 
 
 class TeacherRejected(TeacherError):
@@ -104,3 +116,7 @@ class TeacherRejected(TeacherError):
 
 class TeacherRefused(TeacherError):
     """No request can succeed until the user changes something; stop at once."""
+
+
+class BudgetSpent(TeacherRefused):
+    """The budget does not allow another call; calls in flight are paid for already and may end."""

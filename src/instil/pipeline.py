@@ -34,6 +34,10 @@ from instil.store.run_dir import RECIPE, RunDir
 STAGES: tuple[Stage[Any], ...] = (SEEDS, GENERATE, CURATE, MIX, TRAIN, EVALUATE)
 
 
+UNFINISHED = "unfinished"
+"""Key in the details of a manifest: why the next run works on this stage again."""
+
+
 class Action(Enum):
     """What becomes of a stage."""
 
@@ -82,6 +86,16 @@ def plan(recipe: Recipe, run_dir: RunDir, *, until: str | None = None) -> tuple[
         RecipeError: `until` is no stage of the recipe.
         StoreError: a manifest is damaged.
     """
+    steps = _steps(recipe, run_dir, until)
+    # Where an input is still to be made, the estimate is of what can be known without it.
+    return tuple(
+        step if step.action is Action.REUSE else replace(step, estimate=_estimate(stage, recipe, run_dir))
+        for stage, step in zip(chosen_stages(recipe, until), steps, strict=True)
+    )
+
+
+def _steps(recipe: Recipe, run_dir: RunDir, until: str | None) -> tuple[Step, ...]:
+    """Return what would run and why, without estimates: those can take longer than a start may."""
     steps: list[Step] = []
     pending: set[str] = set()
     for stage in chosen_stages(recipe, until):
@@ -94,8 +108,6 @@ def plan(recipe: Recipe, run_dir: RunDir, *, until: str | None = None) -> tuple[
             step = _decide(stage, recipe, run_dir)
         if step.action is not Action.REUSE:
             pending.add(stage.name)
-            # Where an input is still to be made, the estimate is of what can be known without it.
-            step = replace(step, estimate=_estimate(stage, recipe, run_dir))
         steps.append(step)
     return tuple(steps)
 
@@ -128,7 +140,7 @@ def execute(
     progress = progress or Silent()
     stages = chosen_stages(recipe, until)
     with run_dir.lock():
-        for step in plan(recipe, run_dir, until=until):
+        for step in _steps(recipe, run_dir, until):
             if step.action is not Action.REUSE:
                 stage = next(stage for stage in stages if stage.name == step.stage)
                 stage.preflight(getattr(recipe, step.stage))
@@ -181,6 +193,8 @@ def _decide(stage: Stage[Any], recipe: Recipe, run_dir: RunDir) -> Step:
     identity = _identity(stage, recipe, run_dir)
     manifest = read_manifest(run_dir.stage(stage.name))
     if manifest is not None and manifest.fingerprint == fingerprint(identity):
+        if unfinished := manifest.details.get(UNFINISHED):
+            return Step(stage.name, Action.CONTINUE, (f"{unfinished}; tried again",))
         return Step(stage.name, Action.REUSE)
     if run_dir.continues(stage.name, identity):
         return Step(stage.name, Action.CONTINUE, ("it was cut off",))
@@ -245,7 +259,7 @@ def _run(
         identity=identity,
         files=record_files(work),
         counts=result.counts,
-        details=dict(result.details),
+        details={**result.details, **({UNFINISHED: result.unfinished} if result.unfinished else {})},
         seconds=round(finished - started, 3),
         finished_at=datetime.fromtimestamp(finished, UTC).isoformat(timespec="seconds"),
         instil_version=__version__,

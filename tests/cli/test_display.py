@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 from instil.cli import display, instil
 from instil.data.text import printable
+from instil.pipeline import Action, Step
+from instil.stages.base import Estimate
 
 
 def test_plain_progress_ends_with_what_was_done(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +54,17 @@ def test_doctor_names_every_package_and_its_extra() -> None:
     assert found["machine"]["cores"].isdigit()
     assert {row["package"] for row in found["packages"]} >= {"torch", "aiohttp", "peft"}
     assert all(row["version"] for row in found["packages"])
+
+
+def test_a_plan_names_what_its_estimate_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
+    estimate = Estimate(
+        calls=7, paid=True, input_tokens=70, output_tokens=700, cost_usd=0.5, assumptions=("list price", "b")
+    )
+    display.print_plan([Step("generate", Action.RUN, ("nothing is there yet",), estimate=estimate)])
+
+    assert capsys.readouterr().out.splitlines() == [
+        "+ generate  run       nothing is there yet",
+        "                      7 calls, about 70 input and at most 700 output tokens, at most $0.50",
+        "                        list price",
+        "                        b",
+    ]

@@ -46,16 +46,8 @@ def kept(tmp_path: Path) -> list[Example]:
 
 
 def rejected(tmp_path: Path) -> list[dict[str, Any]]:
-    return [row for _, row in read_jsonl(tmp_path / "work" / "rejected.jsonl")]
-
-
-def written(question: str) -> dict[str, Any]:
-    """Return the row of `example(question)` in a rejection."""
-    return {
-        "messages": [{"role": "user", "content": question}, {"role": "assistant", "content": "an answer"}],
-        "origin": {"kind": "teacher", "name": "teacher-1", "parents": ["s1"], "entities": []},
-        "scores": {},
-    }
+    rows = [row for _, row in read_jsonl(tmp_path / "work" / "rejected.jsonl")]
+    return [{**row, "example": Example.model_validate(row["example"])} for row in rows]
 
 
 NOVELTY = {"kind": "rouge_l", "threshold": 0.7}
@@ -84,13 +76,13 @@ def test_every_rejected_row_is_written_with_its_filter_reason_and_score(tmp_path
         {
             "filter": "length",
             "reason": "question too short",
-            "example": written("cough"),
+            "example": example("cough"),
             "score": 1.0,
         },
         {
             "filter": "rouge_l",
             "reason": "ROUGE-L above 0.7 with an accepted instruction",
-            "example": written("what helps against a cough please"),
+            "example": example("what helps against a cough please"),
             "score": 0.9091,
             "nearest": "what helps against a cough",
         },
@@ -107,6 +99,26 @@ def test_every_rejected_row_is_written_with_its_filter_reason_and_score(tmp_path
     assert result.counts.adds_up
 
 
+def test_the_manifest_says_for_every_filter_what_it_saw_and_rejected_with_ids(tmp_path: Path) -> None:
+    short = [example(word) for word in ("a", "b", "c", "d")]
+    result = curate(tmp_path, [LENGTH, NOVELTY], *short, example("how tall is he"), example("how tall is he"))
+    above = "ROUGE-L above 0.7 with an accepted instruction"
+    assert result.details["filters"] == [
+        {
+            "filter": "length",
+            "seen": 6,
+            "rejected": 4,
+            "reasons": {"question too short": {"count": 4, "examples": [row.id for row in short[:3]]}},
+        },
+        {
+            "filter": "rouge_l",
+            "seen": 2,
+            "rejected": 1,
+            "reasons": {above: {"count": 1, "examples": [example("how tall is he").id]}},
+        },
+    ]
+
+
 def test_the_first_filter_that_says_no_decides(tmp_path: Path) -> None:
     rows = [example("one two"), example("one")]
     short = {"kind": "length", "min_words": 2}
@@ -115,7 +127,7 @@ def test_the_first_filter_that_says_no_decides(tmp_path: Path) -> None:
         "length: question too long": 1,
         "length: question too short": 1,
     }
-    assert [row["example"]["messages"][0]["content"] for row in rejected(tmp_path)] == ["one two", "one"]
+    assert [row["example"] for row in rejected(tmp_path)] == rows
 
 
 def test_what_another_filter_rejects_does_not_count_for_novelty(tmp_path: Path) -> None:

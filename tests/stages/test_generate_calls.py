@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import islice
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from instil.data.examples import SeedTask
 from instil.data.random import stream
-from instil.stages.generate.calls import Call, plan_calls
+from instil.stages.generate.calls import Call, Plan, by_turns, plan_calls, random_calls
 from instil.stages.generate.entities import Entity
 
 
@@ -26,6 +27,11 @@ def entities(count: int) -> list[Entity]:
     return [Entity(name=str(n)) for n in range(count)]
 
 
+def plan_of(tasks: list[SeedTask], lists: dict[str, list[Entity]], *, seed: int = 0, **options: Any) -> Plan:
+    shown = {"seeds_per_prompt": 2, "entities_per_prompt": 3, **options}
+    return Plan(seeds=tasks, entities=lists, random_for=lambda *purpose: stream(seed, *purpose), **shown)
+
+
 def plan(
     count: int,
     tasks: list[SeedTask],
@@ -35,14 +41,8 @@ def plan(
     shown: int = 2,
     together: int = 3,
 ) -> list[Call]:
-    calls = plan_calls(
-        tasks,
-        lists,
-        seeds_per_prompt=shown,
-        entities_per_prompt=together,
-        random_for=lambda *purpose: stream(seed, *purpose),
-    )
-    return list(islice(calls, count))
+    plan = plan_of(tasks, lists, seed=seed, seeds_per_prompt=shown, entities_per_prompt=together)
+    return list(islice(plan_calls(plan), count))
 
 
 def cells(calls: list[Call], name: str = "e") -> Counter[tuple[str | None, str]]:
@@ -132,3 +132,75 @@ def test_asking_for_more_begins_with_the_same_calls(short: int, longer: int, see
     begun = plan(short, tasks, lists, seed=seed)
 
     assert plan(short + longer, tasks, lists, seed=seed)[:short] == begun
+
+
+@given(
+    attributes=st.lists(st.integers(1, 3), max_size=2),
+    types=st.integers(1, 3),
+    many=st.integers(1, 7),
+    together=st.integers(1, 3),
+    rounds=st.integers(1, 2),
+)
+def test_whole_rounds_cover_every_task_attribute_and_entity_equally(
+    attributes: list[int], types: int, many: int, together: int, rounds: int
+) -> None:
+    named = {f"a{n}": {f"v{v}": 1.0 for v in range(count)} for n, count in enumerate(attributes)}
+    plan = plan_of(
+        seeds(**{f"t{n}": 1 for n in range(types)}),
+        {"e": entities(many)},
+        attributes=named,
+        entities_per_prompt=together,
+    )
+    calls = list(islice(plan_calls(plan), len(plan.cells) * many * rounds))
+
+    found = Counter(
+        (call.task, *call.attributes.values(), entity.name) for call in calls for entity in call.entities["e"]
+    )
+    assert len(found) == len(plan.cells) * many
+    assert set(found.values()) == {rounds * min(together, many)}
+
+
+def test_few_calls_over_many_cells_still_give_every_entity_its_turn() -> None:
+    plan = plan_of(
+        seeds(book=1, triage=1),
+        {"e": entities(60)},
+        attributes={"language": dict.fromkeys("abcd", 1.0), "level": dict.fromkeys("xyz", 1.0)},
+    )
+    found = Counter(entity.name for call in islice(plan_calls(plan), 80) for entity in call.entities["e"])
+
+    # 240 places for 60 entities: drawn at random, two of three runs would leave one of them out.
+    assert len(found) == 60
+    assert max(found.values()) <= 3 * min(found.values())
+
+
+@given(st.lists(st.floats(0.1, 9), min_size=1, max_size=6), st.integers(1, 60))
+def test_turns_follow_the_weights_as_closely_as_whole_turns_can(weights: list[float], count: int) -> None:
+    found = Counter(islice(by_turns(weights), count))
+
+    for index, weight in enumerate(weights):
+        assert abs(found[index] - count * weight / sum(weights)) <= len(weights)
+
+
+def test_weights_say_how_often_tasks_attributes_and_entities_come() -> None:
+    plan = plan_of(
+        seeds(book=1, triage=1),
+        {"e": [Entity(name="rare"), Entity(name="common", weight=3)]},
+        attributes={"language": {"zh": 2.0, "en": 1.0}},
+        task_weights={"triage": 3.0},
+        entities_per_prompt=1,
+    )
+    calls = list(islice(plan_calls(plan), 4800))
+
+    assert Counter(call.task for call in calls) == {"triage": 3600, "book": 1200}
+    assert Counter(call.attributes["language"] for call in calls) == {"zh": 3200, "en": 1600}
+    assert Counter(call.entities["e"][0].name for call in calls) == {"common": 3600, "rare": 1200}
+
+
+def test_random_calls_leave_some_entities_out_where_even_ones_do_not() -> None:
+    plan = plan_of(seeds(book=2), {"e": entities(90)})
+    drawn = {e.name for call in islice(random_calls(plan), 30) for e in call.entities["e"]}
+    even = {e.name for call in islice(plan_calls(plan), 30) for e in call.entities["e"]}
+
+    assert len(even) == 90
+    assert len(drawn) < 75
+    assert list(islice(random_calls(plan), 5)) == list(islice(random_calls(plan), 5))

@@ -25,6 +25,7 @@ CALL = Call(
     task="book",
     seeds=(BOOK, PLAIN),
     entities={"disease": (Entity(name="gout"), Entity(name="angina", group="Cardiology"))},
+    items=3,
 )
 
 
@@ -36,7 +37,7 @@ def template(directory: Path, source: str, *lists: str, name: str = "prompt.txt"
 def test_fills_samples_entities_and_the_count_and_leaves_white_space_alone(tmp_path: Path) -> None:
     source = "\n  Write <item_count>:\n<sample_list>\n\tAbout:\n<disease_list> \n\n"
 
-    assert template(tmp_path, source, "disease").render(CALL, item_count=3) == (
+    assert template(tmp_path, source, "disease").render(CALL) == (
         "\n  Write 3:\n"
         '1. {"instruction": "预约 <disease_list>", "input": "a \\"b\\"", "output": "好\\n的"}\n'
         '2. {"instruction": "Hello <item_count>?", "input": "", "output": ""}\n'
@@ -45,10 +46,8 @@ def test_fills_samples_entities_and_the_count_and_leaves_white_space_alone(tmp_p
 
 
 def test_a_tag_may_stand_twice_or_not_at_all(tmp_path: Path) -> None:
-    assert template(tmp_path, "<item_count> and <item_count>").render(CALL, item_count=3) == "3 and 3"
-    assert (
-        template(tmp_path, "a < b > c <- 5 <1> </p>").render(CALL, item_count=3) == "a < b > c <- 5 <1> </p>"
-    )
+    assert template(tmp_path, "<item_count> and <item_count>").render(CALL) == "3 and 3"
+    assert template(tmp_path, "a < b > c <- 5 <1> </p>").render(CALL) == "a < b > c <- 5 <1> </p>"
 
 
 def test_every_mistake_of_a_template_is_named_with_its_place(tmp_path: Path) -> None:
@@ -56,7 +55,7 @@ def test_every_mistake_of_a_template_is_named_with_its_place(tmp_path: Path) -> 
         template(tmp_path, "ok <item_count>\n<drug_list> <b>\n", "disease", "place")
 
     path = tmp_path / "prompt.txt"
-    known = "<disease_list>, <item_count>, <place_list>, <sample_list>"
+    known = "<call_number>, <disease_list>, <item_count>, <place_list>, <sample_list>"
     assert caught.value.problems == (
         f"{path}:2:1: <drug_list> needs entities; add `drug: FILE` under generate.entities",
         f"{path}:2:13: <b> is not a known tag; known here: {known}",
@@ -80,7 +79,7 @@ def test_jinja_gets_seeds_entities_and_the_count(tmp_path: Path) -> None:
         "{{ entities.disease | map(attribute='name') | join(', ') }} {{ entities.disease[1].group }}\n\n"
     )
 
-    prompt = template(tmp_path, source, "disease", name="prompt.j2").render(CALL, item_count=3)
+    prompt = template(tmp_path, source, "disease", name="prompt.j2").render(CALL)
     assert prompt == (
         'Write 3 <b>items</b>:\n- 预约 <disease_list>|a "b"|好\n的\n- Hello <item_count>?||\n'
         "gout, angina Cardiology\n\n"
@@ -90,17 +89,17 @@ def test_jinja_gets_seeds_entities_and_the_count(tmp_path: Path) -> None:
 def test_a_jinja_template_that_is_none_or_uses_what_nobody_fills_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"prompt\.j2:2: not a Jinja template"):
         template(tmp_path, "a\n{% if %}", name="prompt.j2")
-    with pytest.raises(RecipeError, match="the template uses 'samples'; a template can use seeds"):
+    with pytest.raises(RecipeError, match="the template uses 'samples'; it can use attributes"):
         template(tmp_path, "{{ samples }}", name="prompt.j2")
     with pytest.raises(RecipeError, match="the template fails: division by zero"):
-        template(tmp_path, "{{ item_count / 0 }}", name="prompt.j2").render(CALL, item_count=3)
+        template(tmp_path, "{{ item_count / 0 }}", name="prompt.j2").render(CALL)
 
 
 def test_a_jinja_template_cannot_reach_out_of_its_sandbox(tmp_path: Path) -> None:
     source = "{{ seeds.__class__.__mro__[1].__subclasses__() }}"
 
     with pytest.raises(RecipeError, match="the template fails"):
-        template(tmp_path, source, name="prompt.j2").render(CALL, item_count=3)
+        template(tmp_path, source, name="prompt.j2").render(CALL)
 
 
 @pytest.mark.parametrize(

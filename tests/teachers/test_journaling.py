@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from instil.data.fingerprint import fingerprint
 from instil.errors import StoreError, TeacherRejected, TeacherUnavailable
 from instil.teachers import teacher_identity
 from instil.teachers.base import Budget, Completion, Price, Request, Sampling
@@ -66,15 +67,16 @@ def test_another_teacher_is_asked_itself(tmp_path: Path) -> None:
     assert len(teacher.asked) == 2
 
 
-def test_only_the_kind_the_address_and_the_model_make_another_teacher() -> None:
-    config = OpenAICompatibleConfig(kind="openai_compatible", base_url="https://a/v1", model="m")
+def test_only_the_kind_the_model_and_the_way_of_asking_make_another_teacher() -> None:
+    config = OpenAICompatibleConfig(kind="openai_compatible", base_url=("https://a/v1",), model="m")
 
     assert teacher_identity(config) == {
         "kind": "openai_compatible",
-        "base_url": "https://a/v1",
         "model": "m",
+        "structured_output": "off",
     }
     changed = {
+        "base_url": ("https://a/v1", "https://b/v1"),
         "api_key_env": "KEY",
         "timeout_s": 5.0,
         "max_concurrency": 2,
@@ -100,6 +102,7 @@ def test_an_answer_is_on_disk_before_anything_looks_at_it(tmp_path: Path) -> Non
     row = orjson.loads(asyncio.run(run()))
     assert row == {
         "key": journal_key(TEACHER, request("a", draw=2)),
+        "teacher": fingerprint(TEACHER),
         "request": {"messages": [{"role": "user", "content": "a"}], "draw": 2},
         "completion": {
             "text": "hi",

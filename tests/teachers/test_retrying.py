@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from instil.errors import TeacherError, TeacherRefused, TeacherRejected, TeacherUnavailable
 from instil.teachers.base import Completion
 from instil.teachers.retrying import RetryingTeacher
+from instil.teachers.traffic import Traffic
 from tests.fakes import ScriptedTeacher, completion, request
 
 
@@ -23,7 +24,12 @@ class Longest(random.Random):
 
 
 def ask(
-    teacher: ScriptedTeacher, *, attempts: int, jitter: random.Random | None = None
+    teacher: ScriptedTeacher,
+    *,
+    attempts: int,
+    jitter: random.Random | None = None,
+    max_wait_s: float = 600.0,
+    traffic: Traffic | None = None,
 ) -> tuple[Completion | TeacherError, list[float]]:
     """Return what came out, and the waits."""
     waits: list[float] = []
@@ -31,7 +37,14 @@ def ask(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    patient = RetryingTeacher(teacher, attempts=attempts, jitter=jitter or Longest(), sleep=sleep)
+    patient = RetryingTeacher(
+        teacher,
+        attempts=attempts,
+        max_wait_s=max_wait_s,
+        jitter=jitter or Longest(),
+        traffic=traffic or Traffic(),
+        sleep=sleep,
+    )
     try:
         return asyncio.run(patient.complete(request())), waits
     except TeacherError as error:
@@ -50,9 +63,9 @@ def test_waits_as_long_as_the_server_asks() -> None:
 
 
 def test_waits_at_most_twice_as_long_each_time_and_never_more_than_a_minute() -> None:
-    _, waits = ask(ScriptedTeacher(busy()), attempts=10)
+    _, waits = ask(ScriptedTeacher(busy()), attempts=11)
 
-    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+    assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
 
 
 @given(st.integers(0, 2**32))
@@ -60,7 +73,7 @@ def test_a_wait_is_a_share_of_the_longest(seed: int) -> None:
     _, waits = ask(ScriptedTeacher(busy()), attempts=4, jitter=random.Random(seed))
 
     assert len(set(waits)) == 3
-    assert all(0 <= wait <= most for wait, most in zip(waits, (1.0, 2.0, 4.0), strict=True))
+    assert all(0 <= wait <= most for wait, most in zip(waits, (0.25, 0.5, 1.0), strict=True))
 
 
 def test_an_answer_at_once_waits_for_nothing() -> None:
@@ -84,3 +97,28 @@ def test_does_not_ask_again_where_asking_again_cannot_help(error: TeacherError) 
 
     assert ask(teacher, attempts=6) == (error, [1.0])
     assert len(teacher.asked) == 2
+
+
+def test_a_server_that_asks_for_hours_stops_the_run_at_once_and_says_why() -> None:
+    outcome, waits = ask(ScriptedTeacher(busy(7200.0, "no capacity")), attempts=6)
+
+    assert isinstance(outcome, TeacherRefused)
+    assert str(outcome) == "no capacity; it asks to wait 7,200 s, longer than max_wait_s (600 s)"
+    assert "raise generate.teacher.max_wait_s" in str(outcome.hint)
+    assert waits == []
+
+
+def test_a_call_waits_no_longer_in_all_than_it_may() -> None:
+    teacher = ScriptedTeacher(busy(40.0), busy(50.0), busy(20.0, "third"))
+    outcome, waits = ask(teacher, attempts=6, max_wait_s=100.0)
+
+    assert str(outcome) == "third"
+    assert isinstance(outcome, TeacherUnavailable)
+    assert waits == [40.0, 50.0]
+
+
+def test_retries_and_waits_are_counted() -> None:
+    traffic = Traffic()
+    ask(ScriptedTeacher(busy(7.0), busy(3.0), completion("hi")), attempts=6, traffic=traffic)
+
+    assert (traffic.retried, traffic.waited_s) == (2, 10.0)

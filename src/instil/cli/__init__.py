@@ -18,6 +18,7 @@ _COMMANDS = {
     "run": ("instil.cli.run", "Run the stages that are not up to date."),
     "show": ("instil.cli.show", "Show a run: counts, scores, lineage, licences, integrity."),
     "report": ("instil.cli.report", "Write a run as one self-contained page."),
+    "dedupe": ("instil.cli.dedupe", "Drop the rows of a file that are too much like earlier ones."),
     "chat": ("instil.cli.chat", "Talk to a model in the terminal."),
     "doctor": ("instil.cli.doctor", "Say what this machine can do, and what is missing for what."),
     "demo": ("instil.cli.demo", "The whole road, offline, in minutes, ending in a chat."),

@@ -13,17 +13,21 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import orjson
 
 from instil.data.text import printable
-from instil.pipeline import Action, Step
 from instil.stages.base import Progress, Silent, Task
 from instil.store.manifest import Manifest
 
+if TYPE_CHECKING:
+    # It loads every stage, and most commands need none.
+    from instil.pipeline import Step
+
 _SECONDS_BETWEEN_LINES = 10.0
-_MARKS = {Action.REUSE: "=", Action.RUN: "+", Action.CONTINUE: ">", Action.REBUILD: "~", Action.DEPENDS: "?"}
+_MARKS = {"reuse": "=", "run": "+", "continue": ">", "rebuild": "~", "depends": "?"}
 
 
 def open_progress(*, quiet: bool) -> Progress:
@@ -51,12 +55,14 @@ def print_plan(steps: Sequence[Step]) -> None:
     for step in steps:
         first, *others = step.reasons or ("",)
         click.echo(
-            f"{_MARKS[step.action]} {step.stage:<10}{step.action.value:<10}{printable(first)}".rstrip()
+            f"{_MARKS[step.action.value]} {step.stage:<10}{step.action.value:<10}{printable(first)}".rstrip()
         )
         for reason in others:
             click.echo(f"{'':<22}{printable(reason)}")
         if step.estimate.calls:
             click.echo(f"{'':<22}{'' if step.estimate.paid else 'free: '}{step.estimate}")
+            for assumption in step.estimate.assumptions:
+                click.echo(f"{'':<24}{printable(assumption)}")
 
 
 def counts_line(stage: str, manifest: Manifest) -> str:

@@ -13,10 +13,11 @@ import click
 
 from instil import __version__
 from instil.cli import display
+from instil.novelty import kernel
 
 _PACKAGES = (
     ("aiohttp", "generate with a teacher on the network", "core"),
-    ("rapidfuzz", "the novelty filter", "core"),
+    ("rapidfuzz", "the novelty filter without its kernel", "core"),
     ("torch", "train, evaluate, chat", "train"),
     ("transformers", "train, evaluate, chat", "train"),
     ("safetensors", "train", "train"),
@@ -63,7 +64,14 @@ def _machine() -> dict[str, str]:
         "memory": _memory(),
         "disk free": f"{free:,.0f} GiB here",
         "gpu": _gpu(),
+        "novelty": _novelty(),
     }
+
+
+def _novelty() -> str:
+    if reason := kernel.problem():
+        return f"slower: no kernel, {reason}; install a C compiler and instil again"
+    return "compiled kernel"
 
 
 def _memory() -> str:

@@ -49,6 +49,7 @@ def plan(recipe: Path, overrides: tuple[str, ...], until: str | None, as_json: b
                     "calls": step.estimate.calls,
                     "output_tokens_at_most": step.estimate.output_tokens,
                     "cost_usd_at_most": step.estimate.cost_usd,
+                    "assumptions": step.estimate.assumptions,
                 }
                 for step in steps
             ]

@@ -56,7 +56,7 @@ class PlacedText(str):
         return placed
 
 
-def _resolve(value: object) -> object:
+def resolve_path(value: object) -> object:
     """Make a path of text, relative to the recipe in which it stands."""
     if isinstance(value, PlacedText):
         return value.directory / Path(value).expanduser()
@@ -69,16 +69,21 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _existing_file(path: Path) -> Path:
+def existing_file(path: Path) -> Path:
+    """Return the path of an existing file.
+
+    Raises:
+        ValueError: it does not exist, or is a directory.
+    """
     if _existing(path).is_dir():
         raise ValueError(f"{str(path)!r} is a directory; a file is needed")
     return path
 
 
-InputPath = Annotated[Path, BeforeValidator(_resolve), AfterValidator(_existing)]
+InputPath = Annotated[Path, BeforeValidator(resolve_path), AfterValidator(_existing)]
 """An existing file or directory; relative to the recipe that names it."""
 
-InputFile = Annotated[Path, BeforeValidator(_resolve), AfterValidator(_existing_file)]
+InputFile = Annotated[Path, BeforeValidator(resolve_path), AfterValidator(existing_file)]
 """An existing file; relative to the recipe that names it."""
 
 

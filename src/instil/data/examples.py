@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -35,6 +36,19 @@ class SeedTask(Value):
         return value
 
 
+class Evidence(Value):
+    """The passage of a user's document that an example was written from."""
+
+    document: str
+    """The document's name."""
+    place: str
+    """Where in it: `page 3`, `lines 10-24`, `## Heading > Sub`."""
+    text: str
+    """The passage, with the headings that it stands under."""
+    quote: str | None = None
+    """The words of the passage that the teacher gave as its ground, where it gave any."""
+
+
 class Origin(Value):
     """Where an example came from."""
 
@@ -43,11 +57,25 @@ class Origin(Value):
     """The seed file, the teacher's model, or the corpus."""
     license: str | None = None
     parents: tuple[str, ...] = ()
-    """Seed tasks that the teacher was shown."""
+    """Seed tasks and earlier examples that the teacher was shown."""
+    task: str | None = None
+    """The type of task that was asked for."""
     entities: tuple[str, ...] = ()
     """Entities that the teacher was given for this item."""
+    about: tuple[str, ...] = ()
+    """Those of the entities that this item is about, where that can be told."""
+    attributes: Mapping[str, str] = Field(default_factory=dict)
+    """What else was asked of it, such as a language, a persona or a difficulty."""
+    method: str | None = None
+    """How its instruction was made of an earlier one."""
     request: str | None = None
     """Key of the teacher call in the journal, for replay."""
+    evidence: Evidence | None = None
+    """What a grounded example rests on."""
+
+
+# Left out of a row where they say nothing.
+_OPTIONAL = ("task", "about", "attributes", "method", "evidence")
 
 
 class Example(Value):
@@ -55,9 +83,11 @@ class Example(Value):
 
     messages: tuple[Message, ...] = Field(min_length=1)
     origin: Origin
-    scores: Mapping[str, float] = {}
+    scores: Mapping[str, float] = Field(default_factory=dict)
+    similar: Mapping[str, float] = Field(default_factory=dict)
+    """The most similar instructions accepted before, with their scores, where that was asked for."""
 
-    @property
+    @cached_property
     def conversation(self) -> Conversation:
         """The messages as a conversation."""
         return Conversation(messages=self.messages)
@@ -72,6 +102,11 @@ class Example(Value):
         row = self.model_dump(mode="json")
         if not self.scores:
             del row["scores"]
+        if not self.similar:
+            del row["similar"]
+        for name in _OPTIONAL:
+            if not row["origin"][name]:
+                del row["origin"][name]
         return row
 
 
@@ -91,7 +126,10 @@ class Rejection(Value):
 
     def row(self) -> dict[str, Any]:
         """Return what is written to a file."""
-        return self.model_dump(mode="json", exclude_none=True)
+        row = self.model_dump(mode="json", exclude_none=True, exclude={"example"})
+        if self.example is not None:
+            row["example"] = self.example.row()
+        return row
 
 
 class Counts(Value):
@@ -101,7 +139,7 @@ class Counts(Value):
     kept: int = Field(ge=0)
     rejected: int = Field(default=0, ge=0)
     failed: int = Field(default=0, ge=0)
-    reasons: Mapping[str, int] = {}
+    reasons: Mapping[str, int] = Field(default_factory=dict)
     """Rejected and failed rows by reason; they add up to `rejected + failed`."""
 
     @property

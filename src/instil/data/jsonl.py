@@ -42,14 +42,15 @@ class JsonlWriter:
         except OSError as error:
             raise StoreError(f"cannot write {str(path)!r}: {error.strerror}") from error
 
-    def append(self, row: object) -> None:
-        """Add one row at the end.
+    def append(self, row: object) -> int:
+        """Add one row at the end and return its length in bytes.
 
         Raises:
             StoreError: the disk is full or the file cannot be written.
         """
+        line = encode(row)
         try:
-            self._file.write(encode(row))
+            return self._file.write(line)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 

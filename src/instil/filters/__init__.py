@@ -10,7 +10,30 @@ from typing import Annotated
 from pydantic import Field
 
 from instil.filters.contamination import ContaminationConfig
+from instil.filters.grounded import GroundedConfig
+from instil.filters.heuristics import HeuristicsConfig
+from instil.filters.judged import JudgedConfig
+from instil.filters.language import LanguageConfig
+from instil.filters.leakage import LeakageConfig
+from instil.filters.pii import PiiConfig
+from instil.filters.refusal import RefusalConfig
+from instil.filters.repetition import RepetitionConfig
 from instil.filters.shape import LengthConfig
 from instil.filters.similarity import RougeLConfig
+from instil.filters.unsafe import UnsafeConfig
 
-FilterConfig = Annotated[ContaminationConfig | LengthConfig | RougeLConfig, Field(discriminator="kind")]
+FilterConfig = Annotated[
+    ContaminationConfig
+    | GroundedConfig
+    | HeuristicsConfig
+    | JudgedConfig
+    | LanguageConfig
+    | LeakageConfig
+    | LengthConfig
+    | PiiConfig
+    | RefusalConfig
+    | RepetitionConfig
+    | RougeLConfig
+    | UnsafeConfig,
+    Field(discriminator="kind"),
+]

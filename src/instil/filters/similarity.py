@@ -2,69 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
-from rapidfuzz import process
-from rapidfuzz.distance import Indel
 
 from instil.data.examples import Example, Rejection
-from instil.data.words import words
 from instil.filters.base import FilterConfigBase
+from instil.novelty import AcceptedTexts, Tokenization
 
 
 class RougeLConfig(FilterConfigBase):
-    """Reject an instruction that is too similar to any accepted one (Self-Instruct, arXiv 2212.10560)."""
+    """Reject an instruction that is too similar to any accepted one (Self-Instruct, arXiv 2212.10560).
+
+    Decisions and scores are those of the package `rouge_score` without its stemmer, each instruction being
+    compared with all accepted before it.
+    """
 
     kind: Literal["rouge_l"]
     threshold: float = Field(default=0.7, gt=0, le=1)
     """Reject an instruction whose ROUGE-L F1 with any kept one exceeds this."""
+    tokenization: Tokenization = "auto"
+    """What counts as a token: `rouge_score` (runs of `a-z` and `0-9`; drops all other scripts) or `auto`.
+
+    `auto` is the same for a text whose letters are all ASCII. In any other it takes whole words of every
+    script, and single characters where a script has no spaces.
+    """
+    most_similar: int = Field(default=0, ge=0)
+    """How many of the most similar accepted instructions are noted with each kept example.
+
+    Each is compared with all accepted ones, so that the time grows with the square of their number.
+    """
 
     def build(self) -> RougeLFilter:
         """Return a filter that has accepted nothing."""
-        return RougeLFilter(self.threshold)
+        return RougeLFilter(self)
 
 
 class RougeLFilter:
-    """Compares each instruction with all accepted so far.
+    """Compares each instruction with all accepted so far."""
 
-    ROUGE-L F1 of two word sequences is `2·LCS / (m + n)` (Lin, 2004, with equal weight of precision
-    and recall), which is rapidfuzz's normalised Indel similarity over the words.
-    """
-
-    def __init__(self, threshold: float) -> None:
-        self._threshold = threshold
-        self._codes: dict[str, int] = {}
-        self._accepted: list[Sequence[int]] = []
-        self._texts: list[str] = []
+    def __init__(self, config: RougeLConfig) -> None:
+        self._config = config
+        self._accepted = AcceptedTexts(config.threshold, config.tokenization)
 
     def check(self, example: Example) -> Rejection | None:
         """Return a rejection with the most similar accepted instruction and its score, or None."""
-        text = example.conversation.instruction
-        nearest = process.extractOne(
-            self._encode(text),
-            self._accepted,
-            scorer=Indel.normalized_similarity,
-            processor=None,
-            score_cutoff=self._threshold,
-        )
-        # 1 - 0.18 is a hair above 0.82; a score that equals the threshold does not exceed it.
-        if nearest is None or nearest[1] <= self._threshold + 1e-9:
+        nearest = self._accepted.nearest(example.conversation.instruction)
+        if nearest is None:
             return None
         return Rejection(
             filter="rouge_l",
-            reason=f"ROUGE-L above {self._threshold:g} with an accepted instruction",
+            reason=f"ROUGE-L above {self._config.threshold:g} with an accepted instruction",
             example=example,
-            score=round(nearest[1], 4),
-            nearest=self._texts[nearest[2]],
+            score=round(nearest.score, 4),
+            nearest=nearest.text,
+        )
+
+    def annotate(self, example: Example) -> Example:
+        """Return the example with the accepted instructions that are most similar, where that is wanted."""
+        if not self._config.most_similar:
+            return example
+        found = self._accepted.most_similar(example.conversation.instruction, self._config.most_similar)
+        return example.model_copy(
+            update={"similar": {text: round(score, 4) for text, score in found.items()}}
         )
 
     def accept(self, example: Example) -> None:
         """Compare later instructions with this one too."""
-        text = example.conversation.instruction
-        self._accepted.append(self._encode(text))
-        self._texts.append(text)
-
-    def _encode(self, text: str) -> Sequence[int]:
-        return [self._codes.setdefault(word, len(self._codes)) for word in words(text)]
+        self._accepted.accept(example.conversation.instruction)

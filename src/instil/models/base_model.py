@@ -23,6 +23,29 @@ TINY: dict[str, Any] = {
 """A Llama shape that learns a demo in about two minutes on two cores."""
 
 
+def find_model(value: object, files: tuple[str, ...] = ("config.json",)) -> object:
+    """Return the directory that a recipe's text names, relative to the recipe, or else the text as a hub id.
+
+    Args:
+        value: what stands in the recipe; what is no text is left to others to refuse.
+        files: one of these must lie in a directory for it to be a model.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not isinstance(value, str):
+        return value
+    here = value.directory if isinstance(value, PlacedText) else Path()
+    directory = here / Path(value).expanduser()
+    if directory.is_dir():
+        if not any((directory / name).is_file() for name in files):
+            raise ValueError(f"{str(directory)!r} is no model: there is no {' or '.join(files)} in it")
+        return str(directory.resolve())
+    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", value):
+        raise ValueError(f"no such model directory: {str(directory)!r}")
+    return str(value)
+
+
 class PretrainedConfig(Config):
     """A model of the `transformers` kind: a directory, or a name on the hub."""
 
@@ -36,17 +59,7 @@ class PretrainedConfig(Config):
     @classmethod
     def _find(cls, value: object) -> object:
         """Prefer a directory beside the recipe; else take the text for a hub id."""
-        if not isinstance(value, str):
-            return value
-        here = value.directory if isinstance(value, PlacedText) else Path()
-        directory = here / Path(value).expanduser()
-        if directory.is_dir():
-            if not (directory / "config.json").is_file():
-                raise ValueError(f"{str(directory)!r} is no model: there is no config.json in it")
-            return str(directory.resolve())
-        if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", value):
-            raise ValueError(f"no such model directory: {str(directory)!r}")
-        return str(value)
+        return find_model(value)
 
     def identity(self) -> dict[str, Any]:
         """A directory counts by its content, a hub model by its name and revision."""

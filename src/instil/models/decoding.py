@@ -19,3 +19,15 @@ class Decoding:
     """Divide the logits of tokens that were seen by this (CTRL, arXiv 1909.05858); 1 for none."""
     max_tokens: int = 256
     seed: int | None = None
+
+
+@dataclass(frozen=True)
+class BatchDecoding(Decoding):
+    """How the answers of one batch are drawn; `seed` is not used, each row has its own."""
+
+    stop: tuple[str, ...] = ()
+    """Texts that end an answer; they are cut off with what follows."""
+    frequency_penalty: float = 0.0
+    """Lower a token's logit by this for each time it stands in the answer."""
+    presence_penalty: float = 0.0
+    """Lower a token's logit by this if it stands in the answer at all."""

@@ -100,8 +100,13 @@ def open_untrained(path: str) -> LanguageModel:
     return LanguageModel(model.eval(), tokenizer)
 
 
-def open_trained(path: str) -> LanguageModel:
+def open_trained(path: str, *, revision: str = "main", dtype: str = "auto") -> LanguageModel:
     """Return a model from a directory or the hub; an adapter is merged into its base.
+
+    Args:
+        path: a directory or a hub id.
+        revision: of a hub model.
+        dtype: name of a floating-point type of torch, or `auto` for the one in which it was saved.
 
     Raises:
         RequestError: it is no model, or its weights are pickled.
@@ -112,16 +117,20 @@ def open_trained(path: str) -> LanguageModel:
     adapter = directory / ADAPTER_CONFIG
     model: Any
     with _explained(path):
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=revision)
         if adapter.is_file():
             from peft import PeftModel
 
             base = str(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"])
-            model = AutoModelForCausalLM.from_pretrained(_beside(directory, base), use_safetensors=True)
+            model = AutoModelForCausalLM.from_pretrained(
+                _beside(directory, base), use_safetensors=True, dtype=dtype
+            )
             _fit_vocabulary(model, tokenizer)
             model = PeftModel.from_pretrained(model, path).merge_and_unload()
         else:
-            model = AutoModelForCausalLM.from_pretrained(path, use_safetensors=True)
+            model = AutoModelForCausalLM.from_pretrained(
+                path, revision=revision, use_safetensors=True, dtype=dtype
+            )
     model.eval()
     return LanguageModel(model, tokenizer)
 
@@ -143,6 +152,22 @@ def default_device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device of that name; `auto` is the fastest there is.
+
+    Raises:
+        RequestError: this machine has no such device.
+    """
+    if name == "auto":
+        return default_device()
+    device = torch.device(name)
+    here = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= here.get(device.type, 0):
+        there = ", ".join(kind for kind, count in here.items() if count)
+        raise RequestError(f"there is no device {name!r} here", hint=f"devices: auto, {there}")
+    return device
 
 
 def _tokenizer(config: ScratchConfig, texts: Texts) -> PreTrainedTokenizerBase:

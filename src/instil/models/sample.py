@@ -18,7 +18,7 @@ def sample_ids(language_model: LanguageModel, prompt: list[int], decoding: Decod
     Ends at the end-of-turn mark, after `max_tokens`, or when the model has no position left.
     """
     model = language_model.model
-    ends = _ends(language_model)
+    ends = end_marks(language_model)
     device = next(model.parameters()).device
     generator = torch.Generator(device=device)
     if decoding.seed is not None:
@@ -62,11 +62,11 @@ def greedy_answers(
             attention_mask=attention.to(device),
             do_sample=False,
             max_new_tokens=max(1, min(max_tokens, room)),
-            eos_token_id=sorted(_ends(language_model)),
+            eos_token_id=sorted(end_marks(language_model)),
             pad_token_id=tokenizer.pad_token_id,
         )
         for index, row in zip(chosen, generated[:, width:], strict=True):
-            answers[index] = _whole(str(tokenizer.decode(row, skip_special_tokens=True)))
+            answers[index] = whole(str(tokenizer.decode(row, skip_special_tokens=True)))
     yield from (answers[index] for index in range(len(prompts)))
 
 
@@ -80,25 +80,26 @@ def stream_text(language_model: LanguageModel, tokens: Iterator[int]) -> Iterato
         text = str(tokenizer.decode(pending, skip_special_tokens=True))
         if text.endswith(_HALF):
             continue
-        if new := _whole(text[len(shown) :]):
+        if new := whole(text[len(shown) :]):
             yield new
         shown = text
         if text.endswith("\n"):
             # A line is a safe place to start anew, so that decoding stays linear.
             pending, shown = [], ""
-    if new := _whole(str(tokenizer.decode(pending, skip_special_tokens=True))[len(shown) :]):
+    if new := whole(str(tokenizer.decode(pending, skip_special_tokens=True))[len(shown) :]):
         yield new
 
 
 _HALF = "\ufffd"
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Return text without what byte-level models leave of characters that they never finished."""
     return text.replace(_HALF, "")
 
 
-def _ends(language_model: LanguageModel) -> set[int]:
+def end_marks(language_model: LanguageModel) -> set[int]:
+    """Return the tokens that end an answer, as the model or its tokenizer names them."""
     configured = getattr(language_model.model.generation_config, "eos_token_id", None)
     ends = set(configured) if isinstance(configured, list) else {configured}
     return {end for end in (*ends, language_model.tokenizer.eos_token_id) if end is not None}
@@ -107,20 +108,34 @@ def _ends(language_model: LanguageModel) -> set[int]:
 def _draw(logits: torch.Tensor, seen: list[int], decoding: Decoding, generator: torch.Generator) -> int:
     """Return one token id drawn from logits of shape (vocabulary,)."""
     if decoding.repetition_penalty != 1.0:
-        index = torch.tensor(sorted(set(seen)), device=logits.device)
-        chosen = logits[index]
-        penalty = decoding.repetition_penalty
-        logits[index] = torch.where(chosen > 0, chosen / penalty, chosen * penalty)
+        was_seen = torch.zeros_like(logits, dtype=torch.bool)
+        was_seen[seen] = True
+        logits = penalize(logits, was_seen, decoding.repetition_penalty)
     if decoding.temperature == 0:
         return int(logits.argmax())
+    return int(torch.multinomial(cut_to_likely(logits, decoding), 1, generator=generator))
+
+
+def penalize(logits: torch.Tensor, seen: torch.Tensor, penalty: float) -> torch.Tensor:
+    """Return logits in which the tokens of the mask `seen` are less likely (CTRL, arXiv 1909.05858)."""
+    return torch.where(seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
+
+
+def cut_to_likely(logits: torch.Tensor, decoding: Decoding) -> torch.Tensor:
+    """Return what is left of the probabilities after temperature, top-k and top-p; not normalized.
+
+    Args:
+        logits: of shape (…, vocabulary).
+        decoding: its temperature is not 0.
+    """
     logits = logits / decoding.temperature
     if decoding.top_k:
-        least = torch.topk(logits, min(decoding.top_k, logits.numel())).values[-1]
+        least = torch.topk(logits, min(decoding.top_k, logits.shape[-1])).values[..., -1:]
         logits = logits.masked_fill(logits < least, -torch.inf)
     probabilities = logits.softmax(-1)
     if decoding.top_p < 1:
         ordered, order = probabilities.sort(descending=True)
         # The token that crosses the threshold is kept, so at least one always is.
-        ordered[ordered.cumsum(0) - ordered >= decoding.top_p] = 0
-        probabilities = torch.zeros_like(probabilities).scatter(0, order, ordered)
-    return int(torch.multinomial(probabilities, 1, generator=generator))
+        ordered[ordered.cumsum(-1) - ordered >= decoding.top_p] = 0
+        probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
+    return probabilities

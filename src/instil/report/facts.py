@@ -12,6 +12,7 @@ from instil.data.jsonl import read_jsonl
 from instil.data.text import with_error
 from instil.models.card import read_card
 from instil.pipeline import STAGES
+from instil.report.grid import Grid, read_grids
 from instil.stages.base import REJECTED_FILE
 from instil.stages.evaluate import SCORES_FILE, TRANSCRIPTS_FILE
 from instil.store.lineage import Link, lineage
@@ -54,6 +55,8 @@ class Facts:
     """Rows of metrics.jsonl that have a validation loss; about a dozen of them."""
     rejected: tuple[tuple[str, str], ...]
     """Reason and text of some rejected rows."""
+    grids: tuple[Grid, ...]
+    """What the generated examples cover."""
 
 
 def gather(run: Path) -> Facts:
@@ -74,6 +77,7 @@ def gather(run: Path) -> Facts:
         answers=_answers(run / "evaluate" / TRANSCRIPTS_FILE),
         curve=_thinned([row for row in metrics if "validation_loss" in row]),
         rejected=tuple(_rejected(run)),
+        grids=read_grids(run),
     )
 
 

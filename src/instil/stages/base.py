@@ -19,6 +19,7 @@ EXAMPLES_FILE = "examples.jsonl"
 KEPT_FILE = "kept.jsonl"
 REJECTED_FILE = "rejected.jsonl"
 FAILURES_FILE = "failures.jsonl"
+COVERAGE_FILE = "coverage.jsonl"
 TRAIN_FILE = "train.jsonl"
 VALIDATION_FILE = "validation.jsonl"
 
@@ -86,6 +87,8 @@ class Estimate:
     """At most: every answer as long as it may be."""
     cost_usd: float | None = None
     """At most; None where no price is known."""
+    assumptions: tuple[str, ...] = ()
+    """What these figures rest on, one sentence each: whose price of which day, how tokens are counted."""
 
     def __str__(self) -> str:
         if not self.calls:
@@ -102,6 +105,8 @@ class Result:
     counts: Counts
     details: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else a reader of the manifest would ask for; JSON values."""
+    unfinished: str | None = None
+    """What failed for a passing reason, so that the next run of the same recipe should try it again."""
 
 
 @dataclass(frozen=True)

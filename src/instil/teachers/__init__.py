@@ -13,30 +13,70 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from instil.teachers.anthropic import AnthropicConfig
 from instil.teachers.base import SAMPLING_FIELDS, Teacher, TeacherConfigBase
+from instil.teachers.batch import BatchConfig
 from instil.teachers.budgeted import BudgetedTeacher, Ledger
+from instil.teachers.ernie import ErnieConfig
 from instil.teachers.journaling import Journal, JournalingTeacher
+from instil.teachers.limited import LimitedTeacher
+from instil.teachers.local import LocalConfig
 from instil.teachers.openai_compatible import OpenAICompatibleConfig
+from instil.teachers.rates import PacedTeacher
 from instil.teachers.recorded import RecordedConfig
 from instil.teachers.retrying import RetryingTeacher
+from instil.teachers.traffic import Traffic
 
-TeacherConfig = Annotated[OpenAICompatibleConfig | RecordedConfig, Field(discriminator="kind")]
+TeacherConfig = Annotated[
+    OpenAICompatibleConfig | ErnieConfig | AnthropicConfig | BatchConfig | LocalConfig | RecordedConfig,
+    Field(discriminator="kind"),
+]
 
 
 def teacher_identity(config: TeacherConfigBase) -> dict[str, Any]:
-    """Return what of a teacher decides its answers besides the request: its kind, address and model."""
+    """Return what of a teacher decides its answers besides the request: its kind and model."""
     return {key: value for key, value in config.identity().items() if key not in SAMPLING_FIELDS}
 
 
 @asynccontextmanager
 async def open_teacher(
-    config: TeacherConfigBase, home: Path, journal: Journal, ledger: Ledger, jitter: Random
+    config: TeacherConfigBase,
+    home: Path,
+    journal: Journal,
+    ledger: Ledger,
+    jitter: Random,
+    traffic: Traffic | None = None,
 ) -> AsyncIterator[Teacher]:
     """Open a teacher with its layers.
 
-    The order matters: a journaled answer spends no budget, and a budget reserves once for all the
-    attempts of one call.
+    The order matters. A journaled answer spends nothing and waits for nothing. A budget reserves for
+    each attempt, because one that broke off may be charged and the next is charged again. A call that
+    waits to be tried again holds neither money nor a slot. What has a slot and its turn goes at once.
+
+    Args:
+        config: who is asked.
+        home: a directory of the run that outlives a restart.
+        journal: where answers are kept.
+        ledger: what is spent and what may be.
+        jitter: draws the waits before retries.
+        traffic: counts what it took; to be read when the teacher is closed, or before.
     """
+    traffic = traffic or Traffic()
     async with config.open(home) as teacher:
-        patient = RetryingTeacher(teacher, attempts=config.max_attempts, jitter=jitter)
-        yield JournalingTeacher(BudgetedTeacher(patient, ledger), journal)
+        paced = PacedTeacher(
+            teacher,
+            requests_per_minute=config.requests_per_minute,
+            tokens_per_minute=config.tokens_per_minute,
+            traffic=traffic,
+        )
+        limited = LimitedTeacher(
+            paced, most=config.max_concurrency, first=config.first_concurrency, traffic=traffic
+        )
+        patient = RetryingTeacher(
+            BudgetedTeacher(limited, ledger),
+            attempts=config.max_attempts,
+            max_wait_s=config.max_wait_s,
+            jitter=jitter,
+            traffic=traffic,
+        )
+        yield JournalingTeacher(patient, journal)

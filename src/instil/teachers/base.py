@@ -1,7 +1,7 @@
 """What a teacher is: one method from a request to a completion.
 
-Behaviour is added by wrapping a teacher in another (`retrying`, `budgeted`, `journaling`);
-`instil.teachers.open_teacher` stacks them in the order that matters.
+Behaviour is added by wrapping a teacher in another (`rates`, `limited`, `budgeted`, `retrying`,
+`journaling`); `instil.teachers.open_teacher` stacks them in the order that matters.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self
 
@@ -17,6 +18,8 @@ from pydantic import Field, model_validator
 from instil.config.base import Config, Items, RuntimeOnly
 from instil.data.fingerprint import fingerprint
 from instil.data.messages import Message, Value
+from instil.teachers.prices import Price as Price
+from instil.teachers.prices import price_of
 
 SAMPLING_FIELDS = frozenset(
     {
@@ -47,7 +50,7 @@ class Sampling(Value):
     seed: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    extra: Mapping[str, Any] = {}
+    extra: Mapping[str, Any] = Field(default_factory=dict)
     """Whatever else the server knows, by the server's names; JSON values."""
 
 
@@ -61,10 +64,15 @@ class Request(Value):
     draw: int = 0
     """Tells requests of equal content apart: 0 for the first, 1 for the second, and so on."""
 
-    @property
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What is asked as JSON values, without defaults; so a field that is added later changes no key."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @cached_property
     def key(self) -> str:
-        """Same content, same key; a field that is added later with a default changes no key."""
-        return fingerprint(self.model_dump(mode="json", exclude_defaults=True))
+        """Same content, same key."""
+        return fingerprint(self.content)
 
 
 class Usage(Value):
@@ -72,6 +80,11 @@ class Usage(Value):
 
     input_tokens: int = 0
     output_tokens: int = 0
+
+    @property
+    def total(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -112,24 +125,11 @@ class Teacher(Protocol):
         ...
 
 
-class Price(Config):
-    """What a teacher charges, in US dollars per million tokens."""
-
-    input_usd: float = Field(ge=0)
-    """Per million input tokens."""
-    output_usd: float = Field(ge=0)
-    """Per million output tokens."""
-
-    def of(self, usage: Usage) -> float:
-        """Return the cost of `usage` in US dollars."""
-        return (usage.input_tokens * self.input_usd + usage.output_tokens * self.output_usd) / 1e6
-
-
 class Budget(Config):
     """What may be spent in one run; worst-case cost is reserved before a call."""
 
     max_cost_usd: float | None = Field(default=None, gt=0)
-    """Stop before more than this is spent; needs `price`."""
+    """Stop before more than this is spent; needs a known price."""
     max_tokens: int | None = Field(default=None, gt=0)
     """Stop before more than this many input and output tokens are used."""
 
@@ -156,18 +156,29 @@ class TeacherConfigBase(Config):
     extra: dict[str, Any] = Field(default_factory=dict)
     """Other options for the server, by its own names; they are sent as they stand."""
     max_concurrency: Annotated[int, RuntimeOnly] = Field(default=16, gt=0)
-    """Most calls in flight at once."""
-    max_attempts: Annotated[int, RuntimeOnly] = Field(default=6, gt=0)
+    """Most calls in flight at once; fewer while the server refuses some because it has too much to do."""
+    requests_per_minute: Annotated[int | None, RuntimeOnly] = Field(default=None, gt=0)
+    """Most requests sent in any minute, repeated ones included; no cap if not given."""
+    tokens_per_minute: Annotated[int | None, RuntimeOnly] = Field(default=None, gt=0)
+    """Most input and output tokens of the requests sent in any minute; no cap if not given."""
+    max_attempts: Annotated[int, RuntimeOnly] = Field(default=8, gt=0)
     """How often one call is tried when the server is unavailable."""
+    max_wait_s: Annotated[float, RuntimeOnly] = Field(default=600.0, ge=0)
+    """Most seconds that one call waits to be tried again, all waits together; a server that asks for a
+    longer wait stops the run."""
     price: Annotated[Price | None, RuntimeOnly] = None
-    """What the tokens cost; shown while it runs and needed for a budget in money."""
+    """What the tokens cost, for the estimate, the display and a budget in money; if not given, the list
+    price of well-known models at their own provider's address."""
     budget: Annotated[Budget | None, RuntimeOnly] = None
     """What may be spent in one run."""
 
     @model_validator(mode="after")
     def _budget_has_a_price(self) -> Self:
-        if self.budget and self.budget.max_cost_usd and self.price is None:
-            raise ValueError("budget.max_cost_usd needs `price`, or nothing could be counted")
+        if self.budget and self.budget.max_cost_usd is not None and price_of(self) is None:
+            raise ValueError(
+                "budget.max_cost_usd needs `price` (input_usd, output_usd): what this model costs at this "
+                "address is not known"
+            )
         return self
 
     @property
@@ -186,9 +197,23 @@ class TeacherConfigBase(Config):
         )
 
     @property
+    def first_concurrency(self) -> int:
+        """Calls in flight at the start, while nothing is known of the server."""
+        return -(-self.max_concurrency // 2)
+
+    @property
+    def workers(self) -> int:
+        """Calls under way at once: twice those in flight, so that waits for retries leave no slot empty."""
+        return 2 * self.max_concurrency
+
+    @property
     def paid(self) -> bool:
         """Whether a call costs money or a shared machine's time, so that a rebuild asks first."""
         return True
+
+    def schema_for(self, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002
+        """Return the JSON schema to send with a request, or None where answers come in plain text."""
+        return None
 
     def preflight(self) -> None:
         """Find what is missing before anything starts: a key, a file, a package.

@@ -5,22 +5,24 @@ The only file that knows the HTTP client (docs/decisions/0003-http-client.md).
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-import orjson
 from pydantic import SecretStr
 
-from instil.errors import TeacherError, TeacherRefused, TeacherRejected, TeacherUnavailable
+from instil.errors import TeacherError, TeacherUnavailable, TeacherUnreachable
+from instil.teachers.refusals import read_refusal, teacher_error
 
 if TYPE_CHECKING:
     import aiohttp
 
-_CONGESTED = frozenset({429, 503, 529})
-_PASSING = frozenset({408, 409, 425, 429})
+_CONNECT_S = 30.0
+"""Seconds after which an address that does not even accept a connection counts as unreachable."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class HttpClient:
 
     def __init__(self, session: aiohttp.ClientSession, secrets: Iterable[SecretStr] = ()) -> None:
         self._session = session
-        self._secrets = [secret.get_secret_value().encode() for secret in secrets]
+        self._secrets: list[bytes] = []
+        for secret in secrets:
+            self.hide(secret)
 
     async def request(
         self, method: str, url: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -51,25 +55,31 @@ class HttpClient:
         """Return the server's answer, whatever its status.
 
         Raises:
-            TeacherUnavailable: no connection, a timeout, or an answer that broke off.
+            TeacherUnreachable: no connection.
+            TeacherUnavailable: a timeout, or an answer that broke off.
         """
         import aiohttp
 
         try:
-            async with self._session.request(method, url, data=body, headers=headers) as response:
+            # A key must not follow a redirect to whoever is named there; a POST would arrive as a GET.
+            async with self._session.request(
+                method, url, data=body, headers=headers, allow_redirects=method == "GET"
+            ) as response:
                 content = await response.read()
                 found = {name.lower(): value for name, value in response.headers.items()}
                 return HttpAnswer(response.status, found, content)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            failure = self._lost(url, error, unreachable=True)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = self.quoted((str(error) or type(error).__name__).encode())
-            raise TeacherUnavailable(
-                f"{self.quoted(url.encode())}: {reason}",
-                hint="is the server running, and is base_url its address?",
-            ) from error
+            failure = self._lost(url, error, unreachable=False)
+        raise failure
 
     def hide(self, secret: SecretStr) -> None:
         """Keep a secret that was learned later out of every error."""
-        self._secrets.append(secret.get_secret_value().encode())
+        value = secret.get_secret_value()
+        # As it stands in a header, and as it stands in a URL.
+        forms = {value, quote(value, safe=""), quote(value)} - {""}
+        self._secrets += (form.encode() for form in forms)
 
     def quoted(self, content: bytes) -> str:
         """Return what a server sent as text without secrets: some servers quote the key that they refuse."""
@@ -78,32 +88,31 @@ class HttpClient:
         return content.decode("utf-8", "replace")
 
     def error(self, url: str, answer: HttpAnswer) -> TeacherError:
-        """Return the error that a status other than 200 means in the field's usage.
-
-        408, 409, 425, 429 and 5xx pass; 401, 402, 403 and 404 need the user; any other is the
-        request's fault.
-        """
-        status = answer.status
-        message = f"{self.quoted(url.encode())} answered {status}: {self.reason(answer.content)}"
-        if status in _PASSING or status >= 500:
-            wait = retry_after_seconds(answer.headers.get("retry-after"))
-            return TeacherUnavailable(message, retry_after=wait, congested=status in _CONGESTED)
-        if status in (401, 402, 403):
-            return TeacherRefused(
-                message, hint="check the key in the variable of api_key_env and the account"
-            )
-        if status == 404:
-            return TeacherRefused(message, hint="check base_url and model")
-        return TeacherRejected(message)
+        """Return the error that a status other than 200 means in the field's usage (`refusals`)."""
+        refusal = read_refusal(answer.content)
+        message = f"{self.quoted(url.encode())} answered {answer.status}: {self.reason(answer.content)}"
+        headers = {name: self.quoted(value.encode()) for name, value in answer.headers.items()}
+        return teacher_error(message, answer.status, refusal, headers, _server_time(answer))
 
     def reason(self, content: bytes) -> str:
         """Return the error message in a server's answer, or the beginning of the answer."""
-        try:
-            error = orjson.loads(content)["error"]
-            text = str(error["message"] if isinstance(error, dict) else error)
-            return self.quoted(text.encode("utf-8", "replace"))[:300]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
+        message = read_refusal(content).message
+        if message is None:
             return self.quoted(content)[:200]
+        return self.quoted(message.encode("utf-8", "replace"))[:300]
+
+    def _lost(self, url: str, error: Exception, unreachable: bool) -> TeacherUnavailable:
+        kind = TeacherUnreachable if unreachable else TeacherUnavailable
+        text = str(error)
+        reason = self.quoted((text or type(error).__name__).encode())
+        failure = kind(
+            f"{self.quoted(url.encode())}: {reason}",
+            hint="is the server running, and is base_url its address?",
+        )
+        # A cause is printed with a traceback; one that quotes a secret (a token in the URL) is left out.
+        if self.quoted(text.encode()) == text:
+            failure.__cause__ = error
+        return failure
 
 
 @asynccontextmanager
@@ -122,16 +131,15 @@ async def open_http(
 
     async with aiohttp.ClientSession(
         headers={"content-type": "application/json", **(headers or {})},
-        timeout=aiohttp.ClientTimeout(total=timeout_s),
+        timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s / 2, _CONNECT_S)),
         connector=aiohttp.TCPConnector(limit=0),
     ) as session:
         yield HttpClient(session, secrets)
 
 
-def retry_after_seconds(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header; None if there is none or it is a date."""
+def _server_time(answer: HttpAnswer) -> float:
+    """Return the seconds since the epoch by the server's clock: a Retry-After date is its time, not ours."""
     try:
-        seconds = float(value or "nan")
-    except ValueError:
-        return None  # an HTTP date: rare among these servers; the jitter decides
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        return parsedate_to_datetime(answer.headers["date"]).timestamp()
+    except (KeyError, ValueError):
+        return time.time()

@@ -1,12 +1,13 @@
 """Keep every paid answer on disk before anything looks at it.
 
-The journal is a JSON Lines file of `{"key", "request", "completion"}`. Its key covers the teacher
+The journal is a JSON Lines file of `{"key", "teacher", "request", "completion"}`. Its key covers the teacher
 and the request, so that a restart, a rebuild or another filter setting asks for nothing twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,22 +17,29 @@ import orjson
 
 from instil.data.fingerprint import fingerprint
 from instil.data.jsonl import JsonlWriter, read_jsonl
-from instil.teachers.base import Completion, Request, Teacher
+from instil.teachers.base import Completion, Request, Teacher, Usage
+from instil.teachers.offsets import Offsets
+
+JOURNAL = "journal.jsonl"
+"""Name of the file in the directory of a run."""
 
 
 class Journal:
     """Answers on disk by key; use it in a `with` statement.
 
-    Keeps an offset for each answer in memory, not the answer.
+    Keeps 16 to 48 bytes for each answer in memory, not the answer.
 
     Args:
         path: the file; it may be missing.
-        teacher: what of the teacher decides an answer (kind, address, model), as JSON values.
+        teacher: what of the teacher decides an answer (kind, model …), as JSON values.
+
+    Attributes:
+        spent: what all answers of this teacher in the journal have used, also those of earlier runs.
     """
 
     def __init__(self, path: Path, teacher: Mapping[str, Any]) -> None:
-        self._teacher = teacher
-        self._offsets = _offsets(path)
+        self._mark = fingerprint(teacher)
+        self._offsets, self.spent = _read(path, self._mark)
         self._writer = JsonlWriter(path)
         self._reader = path.open("rb")
         self._end = path.stat().st_size
@@ -40,14 +48,18 @@ class Journal:
 
     def key(self, request: Request) -> str:
         """Return the key under which the answer of this teacher to `request` is kept."""
-        return journal_key(self._teacher, request)
+        return _key(self._mark, request)
 
     def __contains__(self, request: Request) -> bool:
-        return self.key(request) in self._offsets
+        return int(self.key(request), 16) in self._offsets
 
     def get(self, request: Request) -> Completion | None:
         """Return the answer that was paid before, or None."""
-        offset = self._offsets.get(self.key(request))
+        return self.read(self.key(request))
+
+    def read(self, key: str) -> Completion | None:
+        """Return the answer under a key, or None."""
+        offset = self._offsets.get(int(key, 16))
         if offset is None:
             return None
         self._reader.seek(offset)
@@ -59,21 +71,18 @@ class Journal:
         Answers that arrive while one fsync runs share the next one (group commit).
         """
         key = self.key(request)
-        row = {
-            "key": key,
-            "request": request.model_dump(mode="json", exclude_defaults=True),
-            "completion": completion.row(),
-        }
-        self._writer.append(row)
+        row = {"key": key, "teacher": self._mark, "request": request.content, "completion": completion.row()}
+        offset = self._end
+        self._end += self._writer.append(row)
         self._appended += 1
-        mine, offset = self._appended, self._end
-        self._end += len(orjson.dumps(row)) + 1
+        mine = self._appended
         async with self._turn:
             if self._synced < mine:
                 reached = self._appended
                 await asyncio.to_thread(self._writer.sync)
                 self._synced = reached
-        self._offsets[key] = offset
+        self._offsets[int(key, 16)] = offset
+        self.spent += completion.usage
 
     def __enter__(self) -> Self:
         self._writer.__enter__()
@@ -104,7 +113,11 @@ class JournalingTeacher:
 
 def journal_key(teacher: Mapping[str, Any], request: Request) -> str:
     """Return the key of an answer: it covers the teacher and the request."""
-    return fingerprint([teacher, request.key])
+    return _key(fingerprint(teacher), request)
+
+
+def _key(mark: str, request: Request) -> str:
+    return hashlib.sha256(f"{mark}:{request.key}".encode()).hexdigest()[:16]
 
 
 def journaled_keys(path: Path) -> set[str]:
@@ -112,15 +125,19 @@ def journaled_keys(path: Path) -> set[str]:
     return {row["key"] for _, row in read_jsonl(path)}
 
 
-def _offsets(path: Path) -> dict[str, int]:
-    offsets: dict[str, int] = {}
-    position = 0
+def _read(path: Path, mark: str) -> tuple[Offsets, Usage]:
+    """Return where the answers stand, and what those of the teacher with this mark have used."""
+    offsets = Offsets()
+    position = sent = received = 0
     if not path.exists():
-        return offsets
+        return offsets, Usage()
     for line, (_, row) in zip(_lines(path), read_jsonl(path), strict=False):
-        offsets[row["key"]] = position
+        offsets[int(row["key"], 16)] = position
         position += len(line)
-    return offsets
+        if row.get("teacher") == mark:
+            usage = row["completion"]["usage"]
+            sent, received = sent + usage["input_tokens"], received + usage["output_tokens"]
+    return offsets, Usage(input_tokens=sent, output_tokens=received)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -1,34 +1,67 @@
-"""Any server that speaks the OpenAI chat completions API."""
+"""Any server that speaks the OpenAI chat completions API, or several that serve the same model."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, SecretStr, model_validator
 
-from instil.config.base import RuntimeOnly
-from instil.errors import RequestError, TeacherUnavailable
-from instil.teachers.base import Completion, FinishReason, Request, TeacherConfigBase, Usage
-from instil.teachers.http import HttpClient, open_http
+from instil.config.base import Items, RuntimeOnly
+from instil.errors import TeacherUnavailable
+from instil.teachers.base import Completion, Request
+from instil.teachers.chat_completions import Dialect, chat_body, read_completion, response_format
+from instil.teachers.endpoints import Endpoints
+from instil.teachers.http import HttpAnswer, HttpClient, open_http
+from instil.teachers.providers import PROVIDERS, UNNAMED, Provider, ProviderName, StructuredOutput
+from instil.teachers.refusals import read_refusal
+from instil.teachers.remote import Address, RemoteTeacherConfig, Variable, read_key, refuse_options
+
+log = logging.getLogger(__name__)
 
 
-class OpenAICompatibleConfig(TeacherConfigBase):
-    """A server with the OpenAI chat completions API: OpenAI, Qianfan, DeepSeek, vLLM, Ollama or llama.cpp."""
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class OpenAICompatibleConfig(RemoteTeacherConfig):
+    """A server with the OpenAI chat completions API: a `provider` by name, or any by its `base_url`."""
 
     kind: Literal["openai_compatible"]
-    base_url: str = Field(pattern=r"^https?://")
-    """Address up to and with the version, for example https://api.example.com/v1."""
+    provider: Annotated[ProviderName | None, RuntimeOnly] = None
+    """Fills in `base_url`, `api_key_env` and `structured_output` where they are not given."""
+    base_url: Annotated[tuple[Address, ...], Items, BeforeValidator(_listed), RuntimeOnly] = ()
+    """Address up to and with the version, for example https://api.example.com/v1, or a list of servers with
+    the same model: each call goes to the one with the fewest calls outstanding."""
     model: str
     """The model name that the server expects."""
-    api_key_env: Annotated[str | None, RuntimeOnly] = Field(default=None, pattern=r"^[A-Za-z_]\w*$")
-    """Name of the environment variable that holds the key, never the key; none for an open server."""
-    timeout_s: Annotated[float, RuntimeOnly] = Field(default=120.0, gt=0)
-    """Seconds after which a call counts as lost and is tried again."""
+    api_key_env: Annotated[Variable | None, RuntimeOnly] = None
+    """Name of the environment variable that holds the key, never the key; the provider's own if not given,
+    none for an open server."""
+    structured_output: Literal["auto", "json_schema", "json_object", "off"] = "auto"
+    """How the server is told to answer in JSON: by a schema, as any object, or by the prompt alone; `auto` is
+    what the provider has, and `off` for a server without a name. A server that refuses is asked in plain
+    text."""
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if self.provider is None and not self.base_url:
+            raise ValueError(f"give a base_url, or a provider: {', '.join(PROVIDERS)}")
+        if self.provider:
+            refuse_options(self, self._known.unknown, f"provider {self.provider!r}")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides an answer: `auto` counts as what it stands for."""
+        return {**super().identity(), "structured_output": self._dialect.structured_output}
+
+    def schema_for(self, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the schema if the server is told of it."""
+        return schema if response_format(schema, self._dialect.structured_output) else None
 
     def preflight(self) -> None:
         """Check that the key is in the environment."""
@@ -39,62 +72,88 @@ class OpenAICompatibleConfig(TeacherConfigBase):
         """Connect, ready to be used in an `async with`."""
         key = self._key()
         headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+        endpoints = Endpoints(self.base_url or (self._known.base_url,))
         async with open_http(timeout_s=self.timeout_s, headers=headers, secrets=[key] if key else []) as http:
-            yield OpenAICompatibleTeacher(http, self.base_url, self.model)
+            yield OpenAICompatibleTeacher(http, endpoints, self.model, self._dialect)
+
+    @property
+    def _known(self) -> Provider:
+        return PROVIDERS[self.provider] if self.provider else UNNAMED
+
+    @property
+    def _dialect(self) -> Dialect:
+        asked = self.structured_output
+        mode: StructuredOutput = self._known.structured_output if asked == "auto" else asked
+        return Dialect.of(self._known, mode)
 
     def _key(self) -> SecretStr | None:
-        if self.api_key_env is None:
-            return None
-        value = os.environ.get(self.api_key_env, "")
-        if not value.strip():
-            raise RequestError(
-                f"generate.teacher.api_key_env: the environment variable {self.api_key_env!r} is not set",
-                hint=f"export {self.api_key_env}=… before the run; the key itself is never written to a file",
-            )
-        return SecretStr(value.strip())
+        variable = self.api_key_env or self._known.api_key_env
+        return read_key(variable, "api_key_env") if variable else None
 
 
 class OpenAICompatibleTeacher:
-    """Asks one server; connections are kept open by the client."""
+    """Asks one server, or several equal ones; connections are kept open by the client.
 
-    def __init__(self, http: HttpClient, base_url: str, model: str) -> None:
-        self._http, self._model = http, model
-        self._url = base_url.rstrip("/") + "/chat/completions"
+    Args:
+        http: the open client.
+        endpoints: where to ask.
+        model: the name that the server expects.
+        dialect: how the server wants to be asked, as far as it is known.
+    """
+
+    def __init__(self, http: HttpClient, endpoints: Endpoints, model: str, dialect: Dialect) -> None:
+        self._http, self._endpoints, self._model, self._dialect = http, endpoints, model, dialect
 
     async def complete(self, request: Request) -> Completion:
         """Return the first choice of the server's answer.
 
+        A request that the server refuses for its form (`response_format`, the name of `max_tokens`) is
+        asked again at once in a plainer form, which is kept for the rest of the run.
+
         Raises:
             TeacherUnavailable: 408, 409, 425, 429, 5xx, a timeout, a broken connection or answer.
-            TeacherRefused: 401, 402, 403, 404.
+            TeacherRefused: 401, 402, 403, 404, an unknown model, no quota left.
             TeacherRejected: any other 4xx.
         """
-        sampling = request.sampling.model_dump(mode="json", exclude_defaults=True)
-        extra = sampling.pop("extra", {})
-        messages = [message.model_dump() for message in request.messages]
-        body = {"model": self._model, "messages": messages, **sampling, **extra}
-        answer = await self._http.request("POST", self._url, body=orjson.dumps(body))
-        if answer.status != 200:
-            raise self._http.error(self._url, answer)
+        return await self._endpoints.ask(lambda base_url: self._ask(f"{base_url}/chat/completions", request))
+
+    async def _ask(self, url: str, request: Request) -> Completion:
+        dialect, lesson = self._dialect, ""
+        while True:
+            body = chat_body(self._model, request, dialect)
+            answer = await self._http.request("POST", url, body=orjson.dumps(body))
+            if answer.status == 200:
+                # Not before: the words of a refusal alone could be about something else.
+                if lesson:
+                    self._adopt(dialect, lesson)
+                return self._read(url, answer)
+            refusal = read_refusal(answer.content)
+            plainer = dialect.after(refusal, body) if answer.status in (400, 422) else None
+            if plainer is None:
+                raise self._http.error(url, answer)
+            # Groq says this of one answer that the model spoiled, not of the mode.
+            if not refusal.speaks_of("json_validate_failed"):
+                lesson = self._http.reason(answer.content)
+            dialect = plainer
+
+    def _adopt(self, dialect: Dialect, reason: str) -> None:
+        learned = self._dialect.plainer(dialect)
+        if learned.structured_output != self._dialect.structured_output:
+            log.warning("the teacher is asked in plain text from now on; its server says: %s", reason)
+        self._dialect = learned
+
+    def _read(self, url: str, answer: HttpAnswer) -> Completion:
         try:
-            return _completion(answer.content)
+            return read_completion(answer.content)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            status = _status_inside(answer.content)
+            if status is not None:
+                raise self._http.error(url, HttpAnswer(status, answer.headers, answer.content)) from error
             sent = self._http.quoted(answer.content)[:80]
-            raise TeacherUnavailable(f"{self._url} sent what is not a chat completion: {sent!r}") from error
+            raise TeacherUnavailable(f"{url} sent what is not a chat completion: {sent!r}") from error
 
 
-def _completion(content: bytes) -> Completion:
-    answer: Any = orjson.loads(content)
-    choice = answer["choices"][0]
-    text = choice["message"]["content"]
-    finish = choice.get("finish_reason") or "stop"
-    usage = answer.get("usage") or {}
-    return Completion(
-        text=text if isinstance(text, str) else "",
-        finish_reason=finish if finish in get_args(FinishReason) else "stop",
-        model=str(answer.get("model") or ""),
-        usage=Usage(
-            input_tokens=int(usage.get("prompt_tokens") or 0),
-            output_tokens=int(usage.get("completion_tokens") or 0),
-        ),
-    )
+def _status_inside(content: bytes) -> int | None:
+    """Return the status that a gateway put into the body of a 200, as OpenRouter does."""
+    codes = (int(code) for code in read_refusal(content).codes if code.isdecimal())
+    return next((code for code in codes if 400 <= code < 600), None)

@@ -1,18 +1,21 @@
-"""Fill a prompt template with seeds and entities.
+"""Fill a prompt template with what a call shows.
 
-Two kinds of template: text with the tags `<sample_list>`, `<NAME_list>` for every entity list, and
-`<item_count>`; or Jinja, in a file that ends in `.j2`, with `seeds`, `entities` and `item_count`.
-Nothing is stripped: white space carries meaning in English and in code.
+Two kinds of template: text with the tags `<sample_list>`, `<NAME_list>` for every entity list,
+`<NAME>` for every attribute, `<item_count>` and `<call_number>`; or Jinja, in a file that ends in
+`.j2`. Nothing is stripped: white space carries meaning in English and in code.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, BeforeValidator
+
+from instil.config.base import existing_file, resolve_path
 from instil.data.examples import SeedTask
 from instil.data.text import read_text
 from instil.errors import RecipeError
@@ -20,8 +23,28 @@ from instil.stages.generate.calls import Call
 from instil.stages.generate.entities import Entity
 
 _TAG = re.compile(r"<([A-Za-z_][A-Za-z0-9_]*)>")
-SAMPLES, ITEM_COUNT = "sample_list", "item_count"
-_JINJA_NAMES = "seeds, entities and item_count"
+SAMPLES, ITEM_COUNT, CALL_NUMBER = "sample_list", "item_count", "call_number"
+PACKAGED = Path(__file__).parents[2] / "prompts"
+
+
+def _packaged_or_file(value: object) -> object:
+    """Return the path of a packaged prompt for its bare name, else a path relative to the recipe."""
+    if isinstance(value, str) and (PACKAGED / f"{value}.j2").is_file():
+        return PACKAGED / f"{value}.j2"
+    return resolve_path(value)
+
+
+def _existing_prompt(path: Path) -> Path:
+    try:
+        return existing_file(path)
+    except ValueError as error:
+        # Those for judging lie there too, and are no use here.
+        names = ", ".join(sorted(each.stem for each in PACKAGED.glob("*.j2") if "judge" not in each.stem))
+        raise ValueError(f"{error}; packaged prompts: {names}") from error
+
+
+PromptFile = Annotated[Path, BeforeValidator(_packaged_or_file), AfterValidator(_existing_prompt)]
+"""A template file relative to the recipe, or the name of a packaged prompt."""
 
 
 class PromptTemplate:
@@ -30,72 +53,120 @@ class PromptTemplate:
     Args:
         path: the file that holds the template.
         entity_lists: names of the recipe's entity lists.
+        attributes: names of the recipe's attributes.
+        values: what else the mode of generation fills in: `passage`, `instruction`, `method` …
 
     Raises:
-        RecipeError: the template uses what nobody fills, or leaves an entity list unused.
+        RecipeError: the template uses what nobody fills, or leaves a list or an attribute unused.
     """
 
-    def __init__(self, path: Path, entity_lists: Iterable[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        entity_lists: Collection[str],
+        attributes: Collection[str] = (),
+        values: Collection[str] = (),
+    ) -> None:
         self.path = path
         self.source = read_text(path)
+        self._lists, self._attributes, self._values = set(entity_lists), set(attributes), set(values)
         self._jinja = _compile(path, self.source) if path.suffix == ".j2" else None
-        self._names = set(entity_lists)
         if self._jinja is None:
+            self._uses = {match[1] for match in _TAG.finditer(self.source)}
             self._check_tags()
         else:
-            _check_names(path, self.source)
+            self._uses = _undeclared(self.source)
+            self._check_names()
 
     @property
     def shows_seeds(self) -> bool:
         """Whether the template has a place for seed tasks."""
-        return f"<{SAMPLES}>" in self.source if self._jinja is None else "seeds" in self.source
+        return bool(self._uses & {SAMPLES, "seeds"})
 
-    def render(self, call: Call, *, item_count: int) -> str:
+    @property
+    def numbers_calls(self) -> bool:
+        """Whether the template shows the number of a call, which makes every prompt another one."""
+        return CALL_NUMBER in self._uses
+
+    def render(self, call: Call, values: Mapping[str, Any] | None = None) -> str:
         """Return the prompt of one call.
+
+        Args:
+            call: what to show.
+            values: what the mode fills in, by the names that the template was checked with.
 
         Raises:
             RecipeError: the Jinja template uses an undefined name.
         """
+        values = values or {}
         if self._jinja is not None:
-            return self._render_jinja(self._jinja, call, item_count)
-        fillers = {SAMPLES: _samples(call.seeds), ITEM_COUNT: str(item_count)}
+            return self._render_jinja(self._jinja, call, values)
+        fillers = {SAMPLES: _samples(call.seeds), ITEM_COUNT: str(call.items), CALL_NUMBER: str(call.number)}
         fillers |= {f"{name}_list": _numbered(entities) for name, entities in call.entities.items()}
+        fillers |= call.attributes
+        fillers |= {name: str(value) for name, value in values.items()}
         # One pass, so that a tag inside a seed is text and not filled again.
         return _TAG.sub(lambda match: fillers[match[1]], self.source)
 
+    @property
+    def _known(self) -> set[str]:
+        """What a Jinja template can use."""
+        return {"seeds", "entities", "attributes", ITEM_COUNT, CALL_NUMBER, *self._values}
+
     def _check_tags(self) -> None:
-        known = {SAMPLES, ITEM_COUNT, *(f"{name}_list" for name in self._names)}
+        lists = {f"{name}_list" for name in self._lists}
+        known = {SAMPLES, ITEM_COUNT, CALL_NUMBER, *lists, *self._attributes, *self._values}
         problems = []
         for number, line in enumerate(self.source.split("\n"), start=1):
             for match in _TAG.finditer(line):
                 if match[1] not in known:
                     place = f"{self.path}:{number}:{match.start() + 1}"
                     problems.append(f"{place}: {_unknown(match[1], known)}")
-        used = {match[1] for match in _TAG.finditer(self.source)}
         problems += [
             f"{self.path}: the entity list {name!r} is never used; write <{name}_list> where it belongs"
-            for name in sorted(self._names)
-            if f"{name}_list" not in used
+            for name in sorted(self._lists)
+            if f"{name}_list" not in self._uses
+        ]
+        problems += [
+            f"{self.path}: the attribute {name!r} is never used; write <{name}> where it belongs"
+            for name in sorted(self._attributes - self._uses)
         ]
         if problems:
             raise RecipeError(
                 problems, hint="for text in angle brackets use a Jinja template (a file named *.j2)"
             )
 
-    def _render_jinja(self, template: Any, call: Call, item_count: int) -> str:
+    def _check_names(self) -> None:
+        """Find what a Jinja template would miss, before anything is paid."""
+        known = self._known
+        problems = []
+        if unknown := self._uses - known:
+            names = ", ".join(repr(name) for name in sorted(unknown))
+            problems.append(f"the template uses {names}; it can use {', '.join(sorted(known))}")
+        for what, given in (("entities", self._lists), ("attributes", self._attributes)):
+            if given and what not in self._uses:
+                problems.append(f"the recipe's {what} ({', '.join(sorted(given))}) are never used")
+        if problems:
+            raise RecipeError([f"{self.path}: {problem}" for problem in problems])
+
+    def _render_jinja(self, template: Any, call: Call, values: Mapping[str, Any]) -> str:
         from jinja2 import TemplateError
 
         try:
             text: str = template.render(
                 seeds=[_sample(seed) for seed in call.seeds],
-                entities={name: [e.model_dump() for e in items] for name, items in call.entities.items()},
-                item_count=item_count,
+                entities={
+                    name: [{"name": each.name, "group": each.group} for each in items]
+                    for name, items in call.entities.items()
+                },
+                attributes=dict(call.attributes),
+                item_count=call.items,
+                call_number=call.number,
+                **values,
             )
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            raise RecipeError(
-                f"{self.path}: the template fails: {error}",
-                hint=f"a template can use {_JINJA_NAMES}",
-            ) from error
+            hint = f"a template can use {', '.join(sorted(self._known))}"
+            raise RecipeError(f"{self.path}: the template fails: {error}", hint=hint) from error
         return text
 
 
@@ -113,17 +184,12 @@ def _compile(path: Path, source: str) -> Any:
         raise RecipeError(f"{path}:{error.lineno}: not a Jinja template: {error.message}") from error
 
 
-def _check_names(path: Path, source: str) -> None:
-    """Find what a template would miss, before anything is paid."""
+def _undeclared(source: str) -> set[str]:
     from jinja2 import Environment
     from jinja2.meta import find_undeclared_variables
 
     # Only parsed, never rendered.
-    unknown = find_undeclared_variables(Environment(autoescape=True).parse(source))
-    unknown -= {"seeds", "entities", "item_count"}
-    if unknown:
-        names = ", ".join(repr(name) for name in sorted(unknown))
-        raise RecipeError(f"{path}: the template uses {names}; a template can use {_JINJA_NAMES}")
+    return find_undeclared_variables(Environment(autoescape=True).parse(source))
 
 
 def _unknown(tag: str, known: set[str]) -> str:
