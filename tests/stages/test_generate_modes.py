@@ -387,3 +387,17 @@ def test_a_passing_failure_is_tried_again_by_the_next_run_and_a_rejected_call_is
     assert again.counts.kept == 8
     with serving(lambda body: fails(400) if len(server.bodies) == 2 else script(body)) as server:
         assert workshop.go(workshop.config(server, "seed", 16)).unfinished is None
+
+
+def test_a_numbered_answer_may_go_on_from_the_label_at_the_end_of_the_prompt(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    template = tmp_path / "prompt.txt"
+    template.write_text("<sample_list>\nList of <item_count> tasks:\n###\n1. Instruction:")
+    answer = " Name a fish.\n1. Input:\n<noinput>\n1. Output:\nCod\n###\n2. Instruction: Two?\n2. Output:\n2"
+    with serving(says(answer)) as server:
+        config = workshop.config(server, "seed", 2, prompt=str(template), answers="numbered")
+        result = workshop.go(config)
+
+    assert result.counts.kept == 2
+    assert [example.messages[0].content for example in workshop.examples()] == ["Name a fish.", "Two?"]

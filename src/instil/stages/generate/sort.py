@@ -16,7 +16,7 @@ from instil.stages.base import EXAMPLES_FILE, FAILURES_FILE, REJECTED_FILE, Cont
 from instil.stages.generate.calls import Call
 from instil.stages.generate.coverage import Coverage
 from instil.stages.generate.modes import Draft, Mode, Step
-from instil.stages.generate.parse import Malformed, split_thinking
+from instil.stages.generate.parse import UNFINISHED, Malformed, split_thinking
 from instil.teachers.base import Completion
 
 REASONING_FILE = "reasoning.jsonl"
@@ -59,7 +59,7 @@ class Sorter:
             self._writers[REASONING_FILE].append({"request": key, "reasoning": reasoning})
         cut_off = answer.finish_reason == "length" or thinking.unfinished
         if thinking.unfinished and not thinking.answer.strip():
-            items: list[Draft | Step | Malformed] = [Malformed("cut off while thinking", "")]
+            items: list[Draft | Step | Malformed] = [Malformed(UNFINISHED, "")]
         else:
             items = list(self._mode.read(call, thinking.answer, cut_off=cut_off))
         if answer.finish_reason == "content_filter":

@@ -126,10 +126,14 @@ class _Series:
         """Return the filled template."""
         return ask(self._template.render(call, self._values), system=self._setting.system)
 
-    def read(self, call: Call, text: str, *, cut_off: bool) -> Iterator[Read]:  # noqa: ARG002
+    def read(self, call: Call, text: str, *, cut_off: bool) -> Iterator[Read]:
         """Yield the items of an answer."""
-        found: Iterator[Item | Malformed]
-        found = (parse_numbered if self._numbered else parse_items)(text, cut_off=cut_off)
+        if self._numbered:
+            # The prompt may end in the first label of the answer, as Alpaca's does.
+            lead = self.messages(call)[-1].content.rsplit("\n", 1)[-1]
+            found: Iterable[Item | Malformed] = parse_numbered(text, cut_off=cut_off, lead=lead)
+        else:
+            found = parse_items(text, cut_off=cut_off)
         for item in found:
             yield item if isinstance(item, Malformed) else drafted(item)
 
