@@ -8,13 +8,18 @@ import subprocess
 import sys
 import weakref
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from instil.cli import instil
 from instil.novelty import kernel
 from instil.novelty.build import SOURCE, CannotCompile, build, compiler
+from instil.novelty.index import open_index
 from instil.novelty.kernel import KernelIndex
+from instil.novelty.plain import PlainIndex
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 
@@ -119,3 +124,31 @@ def test_an_index_is_freed_with_its_object() -> None:
         assert gone() is None
     # Each takes about 20 MB while it lives.
     assert resident_mb() - before < 150
+
+
+@pytest.fixture
+def no_kernel(library: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installation whose kernel was never compiled."""
+    monkeypatch.setattr(kernel, "LIBRARY", library)
+    kernel.problem.cache_clear()
+    yield
+    kernel.problem.cache_clear()
+
+
+def test_without_a_kernel_everything_goes_on_and_the_user_is_told(no_kernel: None, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"text": "a b c"}\n{"text": "A b, c"}\n{"text": "d"}\n')
+
+    done = CliRunner().invoke(instil, ["dedupe", str(source), "-o", str(output)])
+
+    assert isinstance(open_index(0.7), PlainIndex)
+    assert done.exit_code == 0
+    assert "the novelty kernel is missing, this will take longer: it was not compiled" in done.stderr
+    assert output.read_text() == '{"text": "a b c"}\n{"text": "d"}\n'
+    told = CliRunner().invoke(instil, ["doctor"]).stdout
+    assert "novelty     slower: no kernel, it was not compiled when instil was installed; install a C" in told
+
+
+@pytest.mark.skipif(kernel.problem() is not None, reason=f"no compiled kernel: {kernel.problem()}")
+def test_doctor_says_that_there_is_a_kernel() -> None:
+    assert "novelty     compiled kernel\n" in CliRunner().invoke(instil, ["doctor"]).stdout

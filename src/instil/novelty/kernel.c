@@ -118,6 +118,13 @@ static double f1(uint32_t lcs, uint32_t m, uint32_t n) {
     return 2 * precision * recall / (precision + recall);
 }
 
+/* Whether the score exceeds another; divides only where rounding could decide. */
+static inline int exceeds(uint32_t lcs, uint32_t m, uint32_t n, double least) {
+    double twice = 2.0 * lcs, other = least * ((double)m + n);
+    if (twice < other * 0.999999 || twice > other * 1.000001) return twice > other;
+    return f1(lcs, m, n) > least;
+}
+
 static uint32_t smaller(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 /* Returns the least LCS above the threshold, or a larger number than m or n where there is none. */
@@ -412,9 +419,9 @@ INLINED uint32_t scan_rows(Index *index, const Query *query, uint32_t wanted, in
         const Row *row = &index->rows[i];
         double least = found == wanted ? scores[wanted - 1] : 0.0;
         uint32_t most = smaller(m, row->length);
-        if (!most || f1(most, m, row->length) <= least) continue;
+        if (!most || !exceeds(most, m, row->length, least)) continue;
         most = smaller(most, (m + row->length - different_bits(query, row)) / 2);
-        if (f1(most, m, row->length) <= least) continue;
+        if (!exceeds(most, m, row->length, least)) continue;
         double score = f1(lcs_length(index, query, row), m, row->length);
         if (score <= least) continue;
         uint32_t place = found < wanted ? found++ : wanted - 1;
