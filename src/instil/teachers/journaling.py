@@ -65,12 +65,17 @@ class Journal:
         self._reader.seek(offset)
         return Completion.model_validate(orjson.loads(self._reader.readline())["completion"])
 
-    async def record(self, request: Request, completion: Completion) -> None:
+    async def record(self, request: Request, completion: Completion, key: str | None = None) -> None:
         """Return when the answer is on disk.
 
         Answers that arrive while one fsync runs share the next one (group commit).
+
+        Args:
+            request: what was asked.
+            completion: what was answered.
+            key: of the request, where the caller knows it.
         """
-        key = self.key(request)
+        key = key or self.key(request)
         row = {"key": key, "teacher": self._mark, "request": request.content, "completion": completion.row()}
         offset = self._end
         self._end += self._writer.append(row)
@@ -103,11 +108,12 @@ class JournalingTeacher:
 
     async def complete(self, request: Request) -> Completion:
         """Return the journaled answer, or ask and journal it first."""
-        known = self._journal.get(request)
+        key = self._journal.key(request)
+        known = self._journal.read(key)
         if known is not None:
             return known
         completion = await self._teacher.complete(request)
-        await self._journal.record(request, completion)
+        await self._journal.record(request, completion, key)
         return completion
 
 

@@ -225,8 +225,9 @@ class _Asker:
 
         def on_answer(index: int, request: Request, completion: Completion) -> None:
             # An answer that comes before its turn is read again from the journal when that has come.
-            kept = completion if order.is_next(index) else None
-            order.put(index, _Outcome(waiting.pop(index), request.key, self._journal.key(request), kept))
+            soon = order.is_next(index)
+            key, kept = ("", completion) if soon else (self._journal.key(request), None)
+            order.put(index, _Outcome(waiting.pop(index), request.key, key, kept))
             task.advance(1, self._note())
 
         def on_failure(index: int, request: Request, error: TeacherError) -> None:
