@@ -17,6 +17,7 @@ import orjson
 
 from instil.data.fingerprint import fingerprint
 from instil.data.jsonl import JsonlWriter, read_jsonl
+from instil.errors import StoreError
 from instil.teachers.base import Completion, Request, Teacher, Usage
 from instil.teachers.offsets import Offsets
 
@@ -43,8 +44,8 @@ class Journal:
         self._writer = JsonlWriter(path)
         self._reader = path.open("rb")
         self._end = path.stat().st_size
-        self._appended = self._synced = 0
-        self._turn = asyncio.Lock()
+        self._next: _Commit | None = None
+        self._committing: asyncio.Task[None] | None = None
 
     def key(self, request: Request) -> str:
         """Return the key under which the answer of this teacher to `request` is kept."""
@@ -79,15 +80,27 @@ class Journal:
         row = {"key": key, "teacher": self._mark, "request": request.content, "completion": completion.row()}
         offset = self._end
         self._end += self._writer.append(row)
-        self._appended += 1
-        mine = self._appended
-        async with self._turn:
-            if self._synced < mine:
-                reached = self._appended
-                await asyncio.to_thread(self._writer.sync)
-                self._synced = reached
+        commit = self._next = self._next or _Commit()
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_all())
+        await commit.done.wait()
+        if commit.error:
+            raise commit.error
         self._offsets[int(key, 16)] = offset
         self.spent += completion.usage
+
+    async def _commit_all(self) -> None:
+        """Bring what was appended to the disk, until nothing has been appended meanwhile."""
+        try:
+            while commit := self._next:
+                self._next = None
+                try:
+                    await asyncio.to_thread(self._writer.sync)
+                except StoreError as error:
+                    commit.error = error
+                commit.done.set()
+        finally:
+            self._committing = None
 
     def __enter__(self) -> Self:
         self._writer.__enter__()
@@ -98,6 +111,14 @@ class Journal:
     ) -> None:
         self._reader.close()
         self._writer.__exit__(kind, error, trace)
+
+
+class _Commit:
+    """One fsync, and everyone whose answer it brings to the disk."""
+
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+        self.error: StoreError | None = None
 
 
 class JournalingTeacher:

@@ -200,7 +200,9 @@ class Rounds(Generic[T]):
         count = min(count, self._different)
         hand: list[T] = []
         while len(hand) < count:
-            index = next((index for index, item in enumerate(self._left) if item not in hand), None)
+            # By identity: comparing seed tasks by content would take longer than the rest of a call.
+            held = {id(item) for item in hand}
+            index = next((index for index, item in enumerate(self._left) if id(item) not in held), None)
             if index is None:
                 order = self._rng.sample(self._items, len(self._items))
                 self._left += order[self._start :] + order[: self._start]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -209,9 +210,12 @@ def _sample(seed: SeedTask) -> dict[str, str]:
 
 
 def _samples(seeds: Sequence[SeedTask]) -> str:
-    return "\n".join(
-        f"{n}. {json.dumps(_sample(s), ensure_ascii=False)}" for n, s in enumerate(seeds, start=1)
-    )
+    return "\n".join(f"{n}. {_as_json(*_sample(s).values())}" for n, s in enumerate(seeds, start=1))
+
+
+@lru_cache(maxsize=4096)
+def _as_json(instruction: str, given: str, output: str) -> str:
+    return json.dumps({"instruction": instruction, "input": given, "output": output}, ensure_ascii=False)
 
 
 def _numbered(entities: Sequence[Entity]) -> str:
