@@ -133,6 +133,8 @@ async def open_http(
         headers={"content-type": "application/json", **(headers or {})},
         timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s / 2, _CONNECT_S)),
         connector=aiohttp.TCPConnector(limit=0),
+        # What a server wants to remember of a call is no part of the next one.
+        cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
         yield HttpClient(session, secrets)
 
