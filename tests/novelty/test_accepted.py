@@ -63,3 +63,13 @@ def test_a_text_comes_back_whole(text: str) -> None:
     nearest = accepted.nearest(text)
     assert (nearest.text if nearest else "") == text
     assert accepted.most_similar("last words", 1) == {"last words": 1.0}
+
+
+def test_a_text_that_is_only_looked_up_leaves_nothing_behind() -> None:
+    accepted = AcceptedTexts(0.7)
+    accepted.accept("one two three four")
+    size = len(accepted._vocabulary)
+
+    assert accepted.nearest("five six seven eight nine") is None
+    assert accepted.nearest("one two three four five") is not None
+    assert len(accepted._vocabulary) == size

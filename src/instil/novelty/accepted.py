@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from instil.novelty.index import Index, Match, Tokens, open_index
+from instil.novelty.index import Index, Match, open_index
 from instil.novelty.tokens import Tokenization, Vocabulary
 
 
@@ -30,18 +30,17 @@ class AcceptedTexts:
         self._index = index or open_index(threshold)
         self._vocabulary = Vocabulary(tokenization)
         self._texts = _Texts()
-        self._last: tuple[str, Tokens] = ("", array("I"))
 
     def __len__(self) -> int:
         return len(self._texts)
 
     def nearest(self, text: str) -> Nearest | None:
         """Return the accepted text with the highest score above the threshold, the first of equals."""
-        return self._named(self._index.nearest(self._encode(text)))
+        return self._named(self._index.nearest(self._vocabulary.look_up(text)))
 
     def accept(self, text: str) -> None:
         """Compare later texts with this one too."""
-        self._index.add(self._encode(text))
+        self._index.add(self._vocabulary.encode(text))
         self._texts.append(text)
 
     def filter(self, texts: Sequence[str]) -> list[Nearest | None]:
@@ -57,17 +56,11 @@ class AcceptedTexts:
 
     def most_similar(self, text: str, count: int) -> dict[str, float]:
         """Return the `count` accepted texts with the highest scores above 0 and the scores, best first."""
-        found = self._index.most_similar(self._encode(text), count)
+        found = self._index.most_similar(self._vocabulary.look_up(text), count)
         return {self._texts[match.position]: match.score for match in found}
 
     def _named(self, match: Match | None) -> Nearest | None:
         return None if match is None else Nearest(self._texts[match.position], match.score)
-
-    def _encode(self, text: str) -> Tokens:
-        # A text is usually looked up and then accepted.
-        if text != self._last[0]:
-            self._last = (text, self._vocabulary.encode(text))
-        return self._last[1]
 
 
 class _Texts:

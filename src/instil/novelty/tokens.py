@@ -20,10 +20,10 @@ _BEYOND_ASCII = re.compile(r"[^\W\d_\x00-\x7f]")
 
 
 class Vocabulary(dict[str, int]):
-    """Numbers words in the order in which they turn up."""
+    """Numbers words in the order in which they turn up; 0 stands for every word that has no number."""
 
     def __init__(self, tokenization: Tokenization) -> None:
-        super().__init__()
+        super().__init__({"": 0})
         self._split = _SPLITTERS[tokenization]
 
     def __missing__(self, word: str) -> int:
@@ -32,8 +32,16 @@ class Vocabulary(dict[str, int]):
         return number
 
     def encode(self, text: str) -> Tokens:
-        """Return the numbers of the words of a text."""
+        """Return the numbers of the words of a text; new words get one."""
         return array("I", map(self.__getitem__, self._split(text)))
+
+    def look_up(self, text: str) -> Tokens:
+        """Return the numbers of the words of a text, 0 for those that no encoded text has.
+
+        Such words are like no other, so that their number does not matter; and a text that is only looked
+        up leaves nothing behind.
+        """
+        return array("I", [self.get(word, 0) for word in self._split(text)])
 
     def encode_all(self, texts: Iterable[str]) -> tuple[Tokens, array[int]]:
         """Return the numbers of the words of several texts, and where each text ends among them."""

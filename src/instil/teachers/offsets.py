@@ -8,7 +8,7 @@ _EMPTY = (1 << 64) - 1
 
 
 class Offsets:
-    """A map from 64-bit keys to positions: two machine words a slot, at most two thirds of them taken.
+    """A map from 64-bit keys to positions: two machine words a slot, at most four fifths of them taken.
 
     A dictionary of the same needs 150 bytes a key; a journal of a million answers would not fit into the
     memory that everything else needs. Open addressing with linear probing; keys are hashes already.
@@ -34,7 +34,7 @@ class Offsets:
         if self._positions[slot] == _EMPTY:
             self._count += 1
         self._keys[slot], self._positions[slot] = key, position
-        if 3 * self._count > 2 * len(self._keys):
+        if 5 * self._count > 4 * len(self._keys):
             keys, positions = self._keys, self._positions
             self._make_room(2 * len(keys))
             for old, where in zip(keys, positions, strict=True):
