@@ -102,7 +102,7 @@ def test_the_field_is_found_in_the_first_row(record: dict[str, Any], field: str,
 
     found = dedupe(path, tmp_path / "out", DedupeOptions())
 
-    assert found.field == field
+    assert found.fields == (field,)
     assert field in FIELDS
     assert instruction_of(record, field) == "a b c"
     assert (found.counts.kept, found.counts.rejected, found.counts.failed) == (1, 1, 1)
@@ -144,8 +144,8 @@ def test_many_failures_are_counted_and_the_first_shown(tmp_path: Path) -> None:
     [
         (DedupeOptions(), "rows.jsonl:line 1: no text to compare under any of instruction, messages"),
         (
-            DedupeOptions(field="instruktion"),
-            "no row of .* can be compared; rows.jsonl:line 1: no text under",
+            DedupeOptions(("title", "instruktion")),
+            "no row of .* has text under 'instruktion'",
         ),
     ],
 )
@@ -160,6 +160,48 @@ def test_a_file_without_the_field_is_refused_and_nothing_is_written(
 
     assert "--field" in (refused.value.hint or "")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_no_json_is_refused_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("instruction,output\na,b\n")
+
+    with pytest.raises(StageError, match=r"no row of .* can be read; rows\.csv:line 1: not JSON") as refused:
+        dedupe(path, tmp_path / "out", DedupeOptions())
+
+    assert "JSON Lines" in (refused.value.hint or "")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_row_of_very_many_keys_is_not_listed_whole(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(orjson.dumps({str(number): {"QUESTION": "a"} for number in range(1000)}))
+
+    with pytest.raises(RequestError) as refused:
+        dedupe(path, tmp_path / "out", DedupeOptions())
+    assert (refused.value.hint or "").endswith("has 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 988 more")
+
+
+def test_rows_that_differ_in_another_key_are_compared_by_both(tmp_path: Path) -> None:
+    path, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
+    asked = {"instruction": "Answer the patient"}
+    rows = [
+        asked | {"input": "My knee has hurt since the fall."},
+        asked | {"input": "Is a fever of 39 degrees dangerous?"},
+        asked | {"input": "my knee has hurt since the fall"},
+        asked | {"input": ""},
+        asked,
+    ]
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+
+    _, stdout, _ = run(path, "-o", out)
+    assert "5 rows = 1 kept + 4 rejected" in stdout
+    assert "most rows are rejected" in stdout
+    assert "if it is another key in which they differ, try --field input\n" in stdout
+
+    _, stdout, _ = run(path, "-o", out, "--field", "instruction", "--field", "input", "--json")
+    assert json.loads(stdout)["fields"] == ["instruction", "input"]
+    assert lines(out) == [rows[0], rows[1], rows[3]]
 
 
 def test_no_file_is_overwritten_by_another(rows: Path, tmp_path: Path) -> None:
@@ -220,7 +262,7 @@ def test_decisions_are_those_of_the_reference_and_all_rows_are_accounted_for(
         else:
             kept.append(each)
 
-    found = dedupe(source, output, DedupeOptions(None, threshold, "auto", most_similar, rejected))
+    found = dedupe(source, output, DedupeOptions((), threshold, "auto", most_similar, rejected))
 
     assert [row["instruction"] for row in lines(output)] == kept
     assert [(row["record"]["instruction"], row["nearest"], row["score"]) for row in lines(rejected)] == lost
@@ -265,5 +307,5 @@ def test_an_empty_file_is_no_mistake(tmp_path: Path) -> None:
     found = dedupe(path, tmp_path / "out", DedupeOptions())
 
     assert isinstance(found, Deduplicated)
-    assert (found.field, found.counts.asked) == (None, 0)
+    assert (found.fields, found.others, found.counts.asked) == ((), (), 0)
     assert (tmp_path / "out").read_bytes() == b""

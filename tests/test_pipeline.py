@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instil.errors import RequestError, StoreError
+from instil.errors import RecipeError, RequestError, StoreError
 from instil.pipeline import Action, execute, plan, run_dir_for
 from instil.recipe import Recipe, load_recipe
 from instil.stages.base import Estimate
@@ -198,3 +198,30 @@ def test_what_a_library_cannot_write_is_told_as_a_full_disk(tmp_path: Path) -> N
         raise Theirs("no room")
     with pytest.raises(KeyError), writing(tmp_path, Theirs):
         raise KeyError("ours")
+
+
+def test_a_plan_of_a_fresh_workspace_counts_what_its_seed_tasks_add(tmp_path: Path) -> None:
+    text = """
+name: small
+seeds: {path: seeds.jsonl}
+generate:
+  mode: {kind: bootstrap, human_seeds: 2}
+  num_examples: 6
+  prompt: prompt.txt
+  teacher: {kind: openai_compatible, base_url: "http://127.0.0.1:9/v1", model: m}
+"""
+    path = _workspace(tmp_path, text)
+    (tmp_path / "prompt.txt").write_text("<sample_list>")
+    row = '{"id": "%d", "name": "a", "instruction": "%s", "instances": []}\n'
+    (tmp_path / "seeds.jsonl").write_text("".join(row % (n, "long " * 300) for n in range(2)))
+    before = _files(tmp_path)
+
+    estimate = plan(*_load(path))[1].estimate
+
+    assert estimate.calls == 2
+    # Two calls of two seed tasks of 1,500 bytes, three bytes a token.
+    assert 2000 < estimate.input_tokens < 2200
+    assert _files(tmp_path) == before
+    (tmp_path / "seeds.jsonl").write_text("{}\n")
+    with pytest.raises(RecipeError, match=r"seeds\.jsonl:1"):
+        plan(*_load(path))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from instil.recipe import load_recipe
 from tests.workspace import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,3 +64,13 @@ def test_every_example_in_the_extending_page_is_python_that_runs() -> None:
     check = source + "\nQuestionConfig(kind='question').build()\n"
 
     subprocess.run([sys.executable, "-c", check], check=True, capture_output=True)
+
+
+def test_the_recipe_that_explains_generation_is_good(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "generating.md").read_text(encoding="utf-8")
+    recipe = page.split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "recipe.yaml").write_text(f"name: documented\n{recipe}", encoding="utf-8")
+    (tmp_path / "prompt.txt").write_text("<disease_list> <difficulty> <language> <item_count>")
+    (tmp_path / "diseases.json").write_text('["gout", "asthma"]')
+
+    assert load_recipe(tmp_path / "recipe.yaml").present == ("generate",)

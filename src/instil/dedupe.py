@@ -22,21 +22,23 @@ from instil.stages.base import Progress, Silent
 from instil.store.atomic import atomic_write
 
 FIELDS = ("instruction", "messages", "conversations", "question", "query", "prompt", "input", "text")
-"""Where the instruction is looked for when no field is named: the first of these that the first row has."""
+"""Where the text is looked for when no field is named: the first of these that the first row has."""
 SIMILAR = "most_similar_instructions"
 """The key under which a kept row names the accepted ones that are most like it, as in Alpaca's files."""
 
 _USERS = ("user", "human", "client", "prompter")
 _ROWS_AT_A_TIME = 4096
 _FAILURES_SHOWN = 20
+_KEYS_SHOWN = 12
 
 
 @dataclass(frozen=True)
 class DedupeOptions:
     """What is compared, and what is written besides the rows that are kept."""
 
-    field: str | None = None
-    """The key of the instruction; messages stand for the first of a user. None: one of FIELDS."""
+    fields: tuple[str, ...] = ()
+    """The keys whose texts are compared, one below the other; of messages, the first of a user. None given:
+    one of FIELDS."""
     threshold: float = 0.7
     """A row whose ROUGE-L F1 with an earlier kept one exceeds this is rejected."""
     tokenization: Tokenization = "auto"
@@ -50,8 +52,10 @@ class DedupeOptions:
 class Deduplicated:
     """What became of a file."""
 
-    field: str | None
-    """What was compared; None in a file without rows."""
+    fields: tuple[str, ...]
+    """What was compared; empty for a file without rows."""
+    others: tuple[str, ...]
+    """Other keys under which the first row has text: it may be there that rows differ."""
     counts: Counts
     failures: tuple[Failure, ...]
     """The first rows that could not be compared; the file of the rejected has all."""
@@ -67,29 +71,28 @@ def dedupe(
 
     Raises:
         RequestError: a file would overwrite another, or the first row has nothing to compare.
-        StageError: the file cannot be read, or no row of it can be compared.
+        StageError: the file cannot be read, no row of it can be compared, or none has text under a field.
         StoreError: a file cannot be written.
     """
     _refuse_overwriting(source, output, options.rejected)
     rows = read_raw_records(source)
     leading = list(_up_to_first_record(rows))
-    field = options.field or _detect(source, leading)
+    first = leading[-1] if leading and isinstance(leading[-1], RawRecord) else None
+    fields = options.fields or (_detect(source, first) if first else ())
     with ExitStack() as stack:
         task = stack.enter_context((progress or Silent()).task("comparing", total=None, unit="rows"))
-        work = _Work(options, field or "", stack.enter_context(_RowFile(output)))
+        work = _Work(options, fields, stack.enter_context(_RowFile(output)))
         if options.rejected:
             work.rejected = stack.enter_context(_RowFile(options.rejected))
         for batch in _batches(chain(leading, rows)):
             work.take(batch)
             task.advance(len(batch))
         counts = work.counts()
-        if counts.failed and counts.failed == counts.asked:
-            first = work.failures[0]
-            raise StageError(
-                f"no row of {str(source)!r} can be compared; {first.place}: {first.reason}",
-                hint="name the key of the instruction with --field; nothing was written",
-            )
-    return Deduplicated(field, counts, tuple(work.failures))
+        if counts.asked:
+            _refuse_what_no_row_has(source, first, work)
+    given = [field for field in FIELDS if first and instruction_of(first.value, field)]
+    others = tuple(field for field in given if field not in fields)
+    return Deduplicated(fields, others, counts, tuple(work.failures))
 
 
 def instruction_of(record: Mapping[str, Any], field: str) -> str | None:
@@ -136,8 +139,10 @@ class _RowFile:
 class _Work:
     """Decides about rows and writes them where they belong."""
 
-    def __init__(self, options: DedupeOptions, field: str, kept: _RowFile) -> None:
-        self._options, self._field, self._kept = options, field, kept
+    def __init__(self, options: DedupeOptions, fields: tuple[str, ...], kept: _RowFile) -> None:
+        self._options, self._fields, self._kept = options, fields, kept
+        self.missing = set(fields)
+        """The fields of which no row had one yet."""
         self._accepted = AcceptedTexts(options.threshold, options.tokenization)
         self._reasons: Counter[str] = Counter()
         self._count: Counter[str] = Counter()
@@ -152,7 +157,7 @@ class _Work:
             if isinstance(row, Failure):
                 self._fail(row)
             elif text is None:
-                self._fail(Failure(row.place, f"no text under {self._field!r}"))
+                self._fail(Failure(row.place, f"no text under {' or '.join(map(repr, self._fields))}"))
             else:
                 self._write(row, *next(decisions))
 
@@ -162,7 +167,12 @@ class _Work:
         return Counts(asked=self._count.total(), **became, reasons=dict(sorted(self._reasons.items())))
 
     def _text(self, row: RawRecord | Failure) -> str | None:
-        return None if isinstance(row, Failure) else instruction_of(row.value, self._field)
+        if isinstance(row, Failure):
+            return None
+        found = {field: instruction_of(row.value, field) for field in self._fields}
+        texts = {field: text for field, text in found.items() if text is not None}
+        self.missing.difference_update(texts)
+        return "\n".join(filter(None, texts.values())) if texts else None
 
     def _decide(self, texts: Sequence[str]) -> Iterable[tuple[Nearest | None, Mapping[str, float]]]:
         if not self._options.most_similar:
@@ -236,18 +246,36 @@ def _up_to_first_record(rows: Iterator[RawRecord | Failure]) -> Iterator[RawReco
             return
 
 
-def _detect(source: Path, leading: Sequence[RawRecord | Failure]) -> str | None:
-    """Return what to compare, going by the first record; None if there is none."""
-    if not leading or isinstance(leading[-1], Failure):
-        return None
-    record = leading[-1].value
+def _detect(source: Path, first: RawRecord) -> tuple[str, ...]:
+    """Return what to compare, going by the first record."""
     for field in FIELDS:
-        if instruction_of(record, field) is not None:
-            return field
+        if instruction_of(first.value, field) is not None:
+            return (field,)
     raise RequestError(
-        f"{leading[-1].place}: no text to compare under any of {', '.join(FIELDS)}",
-        hint=f"name the key with --field; this row of {source.name!r} has {', '.join(record) or 'none'}",
+        f"{first.place}: no text to compare under any of {', '.join(FIELDS)}",
+        hint=f"name the key with --field; this row of {source.name!r} has {_keys(first)}",
     )
+
+
+def _refuse_what_no_row_has(source: Path, first: RawRecord | None, work: _Work) -> None:
+    """Raise the error for a file that is no JSON, and for fields that no row has."""
+    if first is None:
+        problem = work.failures[0]
+        raise StageError(
+            f"no row of {str(source)!r} can be read; {problem.place}: {problem.reason}",
+            hint="JSON Lines and JSON lists of objects can be compared; nothing was written",
+        )
+    if work.missing:
+        raise StageError(
+            f"no row of {str(source)!r} has text under {' or '.join(map(repr, sorted(work.missing)))}",
+            hint=f"--field names a key; the first row has {_keys(first)}; nothing was written",
+        )
+
+
+def _keys(record: RawRecord) -> str:
+    names = list(record.value)
+    more = f" and {len(names) - _KEYS_SHOWN:,} more" if len(names) > _KEYS_SHOWN else ""
+    return (", ".join(names[:_KEYS_SHOWN]) or "none") + more
 
 
 def _batches(rows: Iterable[RawRecord | Failure]) -> Iterator[list[RawRecord | Failure]]:

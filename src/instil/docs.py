@@ -22,6 +22,7 @@ from instil.config.base import RuntimeOnly
 from instil.corpora.formats import FORMATS
 from instil.models.templates import TEMPLATES
 from instil.recipe import Recipe
+from instil.stages.generate.prompts import PACKAGED
 from instil.teachers.providers import provider_table
 
 _WIDTH = 100
@@ -123,6 +124,8 @@ def _default(field: Any) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None or value is PydanticUndefined or value in ((), {}):
         return ""
+    if isinstance(value, Path) and value.parent == PACKAGED:
+        return f"`{value.stem}`"
     return f"`{value.model_dump(mode='json')}`" if isinstance(value, BaseModel) else f"`{value}`"
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from instil import __version__
@@ -83,15 +84,26 @@ def plan(recipe: Recipe, run_dir: RunDir, *, until: str | None = None) -> tuple[
     """Return what would run and why; reads manifests and input files, changes nothing.
 
     Raises:
-        RecipeError: `until` is no stage of the recipe.
+        RecipeError: `until` is no stage of the recipe, or the seed tasks cannot be read.
         StoreError: a manifest is damaged.
     """
     steps = _steps(recipe, run_dir, until)
-    # Where an input is still to be made, the estimate is of what can be known without it.
-    return tuple(
-        step if step.action is Action.REUSE else replace(step, estimate=_estimate(stage, recipe, run_dir))
-        for stage, step in zip(chosen_stages(recipe, until), steps, strict=True)
-    )
+    stages = chosen_stages(recipe, until)
+    found = []
+    with TemporaryDirectory() as aside:
+        made: dict[str, Path] = {}
+        for stage, step in zip(stages, steps, strict=True):
+            if step.action is Action.REUSE:
+                found.append(step)
+                continue
+            # Where another input is still to be made, the estimate is of what can be known without it.
+            context = _context(stage, recipe, run_dir, Silent(), made)
+            found.append(replace(step, estimate=stage.estimate(getattr(recipe, stage.name), context)))
+            if stage.quick:
+                made[stage.name] = Path(aside, stage.name)
+                made[stage.name].mkdir()
+                stage.run(getattr(recipe, stage.name), replace(context, work=made[stage.name]))
+    return tuple(found)
 
 
 def _steps(recipe: Recipe, run_dir: RunDir, until: str | None) -> tuple[Step, ...]:
@@ -215,8 +227,17 @@ def _estimate(stage: Stage[Any], recipe: Recipe, run_dir: RunDir) -> Estimate:
     return stage.estimate(getattr(recipe, stage.name), _context(stage, recipe, run_dir, Silent()))
 
 
-def _context(stage: Stage[Any], recipe: Recipe, run_dir: RunDir, progress: Progress) -> Context:
-    inputs: Mapping[str, Path] = {name: run_dir.stage(name) for name in stage.inputs(set(recipe.present))}
+def _context(
+    stage: Stage[Any],
+    recipe: Recipe,
+    run_dir: RunDir,
+    progress: Progress,
+    made: Mapping[str, Path] | None = None,
+) -> Context:
+    """Return what a stage is given; `made` has inputs that lie elsewhere."""
+    names = stage.inputs(set(recipe.present))
+    inputs = {name: run_dir.stage(name) for name in names}
+    inputs |= {name: path for name, path in (made or {}).items() if name in names}
     return Context(
         seed=recipe.seed,
         work=run_dir.work(stage.name),

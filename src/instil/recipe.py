@@ -16,6 +16,7 @@ from instil.corpora import GeneratedConfig
 from instil.stages.curate import CurateConfig
 from instil.stages.evaluate import EvaluateConfig
 from instil.stages.generate import GenerateConfig
+from instil.stages.generate.prompts import PACKAGED
 from instil.stages.mix import MixConfig
 from instil.stages.seeds import SeedsConfig
 from instil.stages.train import TrainConfig
@@ -75,7 +76,8 @@ def _plain(value: Any, directory: Path) -> Any:
         fields = {name: getattr(value, name) for name in type(value).model_fields}
         return {name: _plain(item, directory) for name, item in fields.items() if item is not None}
     if isinstance(value, Path):
-        return _relative(value, directory)
+        # A packaged prompt lies elsewhere on the next machine, under the same name.
+        return value.stem if value.parent == PACKAGED else _relative(value, directory)
     if isinstance(value, dict):
         return {key: _plain(item, directory) for key, item in value.items()}
     if isinstance(value, tuple | list):

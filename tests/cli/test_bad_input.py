@@ -152,6 +152,20 @@ def test_a_key_that_is_not_in_the_environment(workspace: Path, fails: Fails) -> 
     assert not Path("runs/clinic-en/seeds").exists()
 
 
+@pytest.mark.parametrize("key", ["sk-4242verysecret", "AIzaSy4242verysecret"])
+def test_a_key_where_the_name_of_its_variable_belongs_is_not_repeated(
+    key: str, workspace: Path, fails: Fails
+) -> None:
+    teacher = "{kind: openai_compatible, provider: openai, model: m, api_key_env: " + key + "}"
+    Path("mine.yaml").write_text(f"base: recipe.yaml\ngenerate:\n  teacher: {teacher}\n")
+
+    code, text = fails("run", "mine.yaml")
+
+    assert code == 2
+    assert "the name of an environment variable" in text or "give its name" in text
+    assert "verysecret" not in text
+
+
 def test_a_request_that_was_never_recorded_says_how_to_name_a_teacher(workspace: Path) -> None:
     result = _invoke("run", "recipe.yaml", "generate.teacher.temperature=0.5", "--quiet")
 

@@ -451,3 +451,22 @@ def test_a_recipe_written_with_its_defaults_reads_back_as_itself(here: Path) -> 
     assert again.model_dump(exclude={"train": {"examples"}}) == recipe.model_dump(
         exclude={"train": {"examples"}}
     )
+
+
+def test_a_packaged_prompt_is_written_by_its_name_and_holds_on_another_machine(tmp_path: Path) -> None:
+    text = """
+name: evolved
+generate:
+  mode: evolve
+  prompt: self_instruct
+  num_examples: 2
+  teacher: {kind: openai_compatible, base_url: "http://127.0.0.1:9/v1", model: m}
+"""
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    recipe = load_recipe(path)
+    (tmp_path / "again.yaml").write_text(dumped := dump_recipe(recipe, tmp_path))
+
+    assert "deepen_prompt: evolve_depth\n" in dumped
+    assert "prompt: self_instruct\n" in dumped
+    assert load_recipe(tmp_path / "again.yaml") == recipe

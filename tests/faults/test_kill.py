@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -74,3 +75,25 @@ def test_a_second_run_in_the_same_directory_is_refused(tmp_path: Path) -> None:
     assert second.returncode == 2
     assert f"process {first.pid} is working in" in second.stderr
     assert "name=OTHER" in second.stderr
+
+
+_STUCK = """
+import threading, time
+import instil.cli as cli
+
+def stuck(**options):
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    raise KeyboardInterrupt
+
+cli.instil = stuck
+cli.main()
+"""
+
+
+def test_ctrl_c_does_not_wait_for_a_thread_that_is_in_the_middle_of_something() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _STUCK], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.returncode == 130
+    assert done.stderr.startswith("stopped; finished work is kept")

@@ -87,6 +87,11 @@ def test_what_is_too_short_or_in_no_language_is_kept(text: str) -> None:
         ("用Python写一个函数来判断质数。", "def is_prime(n):\n    return all(n % d for d in range(2, n))"),
         ("给出“fever”的定义。", "发烧（fever）是体温升高。"),
         ("改正句子。\nHe have been to the city.", "He has been to the city many times."),
+        (
+            "训练一个支持向量机。",
+            "import numpy as np\nfrom sklearn.svm import SVC\nmodel = SVC(kernel='rbf', C=2)",
+        ),
+        ("列举五个以K开头的动物单词。", "Kangaroo, koala, kingfisher, kookaburra, kite"),
         ("怎么安装？", "```bash\npip install numpy pandas scipy\n```"),
         ("这个网站是什么？", "https://www.example.com/this/is/a/long/address/of/a/page"),
         (
@@ -105,6 +110,11 @@ def test_an_answer_in_another_language_is_rejected_unless_answers_are_left_out()
     assert reason(rules("zh"), "发烧怎么办？", answer[:15]) is None
     assert reason(rules("zh", answers=False), "发烧怎么办？", answer) is None
     assert reason(rules("zh", "en"), "发烧怎么办？", answer) is None
+
+
+def test_prose_about_imports_and_measures_is_no_code() -> None:
+    answer = "Import goods were cheap that year.\nFrom 1990 import taxes fell, and prices with them."
+    assert reason(rules("zh"), "那一年的物价怎么样？", answer) == "answer in another language: Latin"
 
 
 def test_a_question_is_judged_by_its_first_line() -> None:

@@ -14,6 +14,7 @@ from instil.data.messages import Message
 from instil.errors import StageError
 from instil.stages.base import Context, Result
 from instil.stages.curate import CURATE, CurateConfig
+from instil.store.manifest import Manifest, write_manifest
 
 
 def example(question: str, answer: str = "an answer") -> Example:
@@ -184,3 +185,23 @@ def test_a_row_that_is_no_example_is_an_error_with_its_place(
         run_over(tmp_path, orjson.dumps(example("one").row()) + b"\n" + row + b"\n")
     assert message in str(caught.value)
     assert "`origin`" in str(caught.value.hint)
+
+
+def test_answers_to_the_seed_tasks_themselves_are_not_compared_with_them(tmp_path: Path) -> None:
+    rows, seeds = (example("what is a cough"), example("what is a cough exactly")), ("what is a cough",)
+    curate(tmp_path, [NOVELTY], *rows, seeds=seeds)
+    assert kept(tmp_path) == []
+
+    record = Manifest(
+        stage="generate",
+        identity={},
+        files={},
+        counts=Counts(asked=2, kept=2),
+        details={"seeds_answered": True},
+        seconds=0,
+        finished_at="",
+        instil_version="",
+    )
+    write_manifest(tmp_path / "generate", record)
+    curate(tmp_path, [NOVELTY], *rows, seeds=seeds)
+    assert kept(tmp_path) == [rows[0]]

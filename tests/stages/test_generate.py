@@ -392,6 +392,23 @@ def test_the_estimate_counts_the_calls_that_are_not_in_the_journal(run: Run) -> 
     assert GENERATE.estimate(config, run.context()).calls == 0
 
 
+def test_the_estimate_says_what_it_rests_on(run: Run) -> None:
+    budget = {"max_cost_usd": 0.5, "max_tokens": 9000}
+    price = {"input_usd": 0, "output_usd": 10}
+    with serving(obliging) as server:
+        config = run.config(server, calls=4, teacher={"price": price, "budget": budget})
+        bare = run.config(server, calls=4)
+        said = "\n".join(GENERATE.estimate(config, run.context()).assumptions)
+        unknown = "\n".join(GENERATE.estimate(bare, run.context()).assumptions)
+
+    assert "3 bytes a token" in said
+    assert "price: the recipe's price" in said
+    assert "before $0.50 are spent" in said
+    assert "before 9,000 tokens are spent" in said
+    assert "no price is known" in unknown
+    assert "budget" not in unknown
+
+
 def test_says_what_was_spent_and_that_a_template_shows_no_seeds(run: Run) -> None:
     run.prompt.write_text("Write <item_count> about\n<thing_list>\n")
     said = Said()

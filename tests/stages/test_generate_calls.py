@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from instil.data.examples import SeedTask
 from instil.data.random import stream
-from instil.stages.generate.calls import Call, Plan, by_turns, plan_calls, random_calls
+from instil.stages.generate.calls import Call, Plan, _multiplied, by_turns, plan_calls, random_calls
 from instil.stages.generate.entities import Entity
 
 
@@ -204,3 +204,22 @@ def test_random_calls_leave_some_entities_out_where_even_ones_do_not() -> None:
     assert len(even) == 90
     assert len(drawn) < 75
     assert list(islice(random_calls(plan), 5)) == list(islice(random_calls(plan), 5))
+
+
+@given(st.lists(st.floats(1e-6, 1e9), min_size=1, max_size=40))
+def test_any_weights_make_a_list_that_fits_into_memory_and_leaves_nothing_out(weights: list[float]) -> None:
+    items = [Entity(name=str(n), weight=weight) for n, weight in enumerate(weights)]
+    plan = plan_of([], {"e": items}, entities_per_prompt=1)
+    dealt = len(_multiplied(items))
+
+    assert dealt <= 600 * len(items)
+    found = {call.entities["e"][0].name for call in islice(plan_calls(plan), dealt)}
+    assert found == {item.name for item in items}
+
+
+def test_weights_are_followed_within_a_twelfth() -> None:
+    weights = [1.0, 1.1, 1.35, 2.0, 3.7, 17.3]
+    found = Counter(item.weight for item in _multiplied([Entity(name=str(w), weight=w) for w in weights]))
+
+    for weight in weights:
+        assert abs(found[weight] / found[1.0] / weight - 1) < 1 / 12

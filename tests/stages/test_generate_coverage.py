@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from instil.data.examples import Example, Origin
 from instil.data.messages import Message
 from instil.stages.generate.coverage import Coverage
+from instil.stages.generate.entities import Entity
 from tests.stages.test_generate_calls import entities, plan_of, seeds
 
 
@@ -102,3 +103,11 @@ def test_steering_goes_to_the_entities_that_lack_most() -> None:
     call = next(coverage.steered(1))
 
     assert {entity.name for entity in call.entities["e"]} == {"2", "5", "7"}
+
+
+def test_an_item_about_one_list_still_counts_for_what_another_list_gave() -> None:
+    coverage = Coverage(plan_of(seeds(book=1), {"e": entities(2), "drug": [Entity(name="aspirin")]}))
+    coverage.keep(kept("book", "0", "1", "aspirin", about=("1",)))
+
+    rows = {row["entity"]: row["kept"] for row in coverage.rows()}
+    assert rows == {"0": 0.0, "1": 1.0, "aspirin": 1.0}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from instil.data.examples import Example, Instance, SeedTask
 from instil.data.jsonl import read_jsonl, write_jsonl
@@ -401,3 +402,165 @@ def test_a_numbered_answer_may_go_on_from_the_label_at_the_end_of_the_prompt(
 
     assert result.counts.kept == 2
     assert [example.messages[0].content for example in workshop.examples()] == ["Name a fish.", "Two?"]
+
+
+def fits(schema: Mapping[str, Any], name: str, number: Iterator[int]) -> Any:
+    """Return a value of a schema as a server that holds to it may write one."""
+    if schema["type"] == "object":
+        return {key: fits(each, key, number) for key, each in schema["properties"].items()}
+    if name == "messages":
+        return [{**fits(schema["items"], "", number), "role": role} for role in ("user", "assistant")]
+    if schema["type"] == "array":
+        return [fits(schema["items"], "", number) for _ in range(2)]
+    return PASSAGE if name == "evidence" else f"invented {next(number)}"
+
+
+PASSAGE = "The pump is opened with the small key."
+
+
+@pytest.mark.parametrize(
+    ("mode", "answers", "forms"),
+    [
+        ("seed", "json", [["instruction", "input", "output"]]),
+        ("seed", "numbered", []),
+        ("bootstrap", "json", [["instruction", "input", "output"]]),
+        ("dialogue", "json", [["messages"]]),
+        ("answer", "json", []),
+        ({"kind": "evolve", "rounds": 1}, "json", ["instruction"]),
+        ("document", "json", [["instruction", "input", "output", "evidence"]]),
+    ],
+)
+def test_a_server_that_has_schemas_is_told_the_one_that_the_mode_reads(
+    mode: Any, answers: str, forms: list[Any], workshop: Workshop, tmp_path: Path
+) -> None:
+    (tmp_path / "manual.txt").write_text(f"{PASSAGE} It is shut with the large one, and never the other way.")
+    if mode == "document":
+        mode = {"kind": "document", "documents": [tmp_path / "manual.txt"], "min_words": 0}
+    number = iter(range(10_000))
+    asked: list[Any] = []
+
+    def script(body: Mapping[str, Any]) -> Reply:
+        form = body.get("response_format")
+        if form is None:
+            return says("3. Instruction: a\n3. Output: b\n###\n4. Instruction: c\n4. Output: d")
+        assert form["json_schema"]["strict"]
+        schema = form["json_schema"]["schema"]
+        parts = schema["properties"]
+        asked.append([*parts["items"]["items"]["properties"]] if "items" in parts else next(iter(parts)))
+        return says(json.dumps(fits(schema, "", number)))
+
+    with serving(script) as server:
+        config = workshop.config(server, mode, 2, answers=answers)
+        teacher = config.teacher.model_copy(update={"structured_output": "json_schema"})
+        result = workshop.go(config.model_copy(update={"teacher": teacher}))
+
+    assert asked[:1] == forms
+    assert result.counts.kept == 2
+    assert not result.counts.rejected
+
+
+def library(directory: Path, count: int) -> str:
+    """Write documents of one passage each."""
+    directory.mkdir()
+    for n in range(count):
+        (directory / f"{n}.md").write_text(f"# Title {n}\n\nFact {n} is known. " + "It is long known. " * 30)
+    return str(directory)
+
+
+def test_each_passage_meets_every_attribute_and_the_entities_come_in_turn(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    things = tmp_path / "things.txt"
+    things.write_text("amber\nbasil\ncedar\n")
+    template = tmp_path / "prompt.txt"
+    template.write_text("<passage>\nWrite <item_count> in <language> about <thing_list> or <名称>.")
+    mode = {"kind": "document", "documents": [library(tmp_path / "library", 4)]}
+    with serving(inventing()) as server:
+        config = workshop.config(
+            server,
+            mode,
+            16,
+            prompt=str(template),
+            attributes={"language": ["zh", "en"]},
+            entities={"thing": str(things)},
+            entities_per_prompt=1,
+        )
+        workshop.go(config)
+
+    pattern = r"(Title \d)\n\nFact \d is known\..*\nWrite 2 in (\w+) about 1\. (\w+) or <名称>\."
+    asked = [re.fullmatch(pattern, prompt) for prompt in server.prompts]
+    assert Counter((found[1], found[2]) for found in asked if found) == {
+        (f"Title {n}", language): 1 for n in range(4) for language in ("zh", "en")
+    }
+    assert set(Counter(found[3] for found in asked if found).values()) <= {2, 3}
+    covered = [row["kept"] for row in workshop.rows("coverage.jsonl")]
+    assert sum(covered) == 16
+
+
+def test_answers_to_seed_tasks_are_not_compared_with_the_seed_tasks(workshop: Workshop) -> None:
+    number = iter(range(99))
+    with serving(lambda _: says(f"Answer {next(number)}")) as server:
+        config = workshop.config(server, "answer", 8, filters=[{"kind": "rouge_l", "threshold": 0.99}])
+        result = workshop.go(config)
+
+    assert result.counts.kept == 8
+    assert result.details["seeds_answered"] is True
+
+
+@pytest.mark.parametrize(
+    ("mode", "setting"),
+    [
+        ("answer", {"attributes": {"tone": ["kind"]}}),
+        ("evolve", {"shortfall": "ask_again"}),
+        ("answer", {"answers": "numbered"}),
+        ("dialogue", {"answers": "numbered"}),
+        ({"kind": "document", "documents": ["."]}, {"wave_calls": 3}),
+    ],
+)
+def test_a_setting_that_the_mode_would_ignore_is_refused(
+    workshop: Workshop, mode: object, setting: dict[str, Any]
+) -> None:
+    kind = mode["kind"] if isinstance(mode, dict) else mode
+    message = f"{next(iter(setting))}: the mode '{kind}' does not use it; remove it"
+    with serving(says("")) as server, pytest.raises(ValidationError, match=re.escape(message)):
+        workshop.config(server, mode, 2, **setting)
+
+
+@pytest.mark.parametrize("name", ["item_count", "sample_list", "passage", "my-topic"])
+def test_a_name_that_a_template_would_mix_up_is_refused(workshop: Workshop, name: str) -> None:
+    mode = {"kind": "document", "documents": ["."]}
+    with serving(says("")) as server:
+        with pytest.raises(ValidationError, match=f"attributes.{name}: "):
+            workshop.config(server, mode, 2, attributes={name: ["a"]})
+        (workshop.directory / "x.txt").write_text("x")
+        with pytest.raises(ValidationError, match=r"entities.sample: the name is taken"):
+            workshop.config(server, mode, 2, entities={"sample": str(workshop.directory / "x.txt")})
+
+
+def test_an_item_is_about_the_entities_of_each_list_that_it_names(workshop: Workshop, tmp_path: Path) -> None:
+    lists = {"disease": "Flu\nangina\nunstable angina\n", "drug": "aspirin\n氯吡格雷\nstatin\n"}
+    for name, text in lists.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    template = tmp_path / "prompt.txt"
+    template.write_text("<disease_list> <drug_list> <item_count>")
+    answer = items(
+        ("Is FLU treated with fluids?", "No, and no statins."),
+        ("Unstable Angina: 患者能服氯吡格雷吗", "Yes"),
+        ("What of the fluid?", "It flows."),
+    )
+    with serving(says(answer)) as server:
+        config = workshop.config(
+            server,
+            "seed",
+            3,
+            items_per_call=3,
+            prompt=str(template),
+            entities={name: str(tmp_path / f"{name}.txt") for name in lists},
+        )
+        workshop.go(config)
+
+    about = [example.origin.about for example in workshop.examples()]
+    assert about[:2] == [("Flu", "statin"), ("unstable angina", "氯吡格雷")]
+    # The third names none: it is about those at its place in the lists that its call showed.
+    shown = [line.split(". ")[1].strip() for line in re.findall(r"3\. [^\d\n]+", server.prompts[0])]
+    assert list(about[2]) == shown

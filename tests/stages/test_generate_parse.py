@@ -64,6 +64,13 @@ def test_reads_the_items_out_of_whatever_stands_around_them(text: str) -> None:
     assert parse(text) == [A, B]
 
 
+def test_lists_of_all_instructions_and_all_outputs_are_taken_row_by_row() -> None:
+    text = '{"instructions": ["a", "b"], "inputs": ["", "x"], "outputs": ["1", ["2", "3"]]}'
+
+    assert parse(text) == [Item("a", "", "1"), Item("b", "x", "2\n3")]
+    assert parse('{"instructions": "a", "outputs": ["1", "2"]}') == [Item("a", "", "1\n2")]
+
+
 def test_white_space_line_breaks_and_other_keys_are_left_as_they_came() -> None:
     text = '{"instruction": " 写\n一行 ", "output": "\\tdef f():\\n    \\"x\\" {\\n", "id": 7}'
 
@@ -77,6 +84,13 @@ def test_white_space_line_breaks_and_other_keys_are_left_as_they_came() -> None:
         ('{"instruction": "a"}', "no text under the key 'output'"),
         ('{"instruction": "a", "output": true}', "no text under the key 'output'"),
         ('{"instruction": "a", "output": {"text": "1"}}', "no text under the key 'output'"),
+        ('{"instruction": "a", "output": {"a": 1, "b": 2}}', "no text under the key 'output'"),
+        (
+            '{"instruction": "a", "output": {"question": "b", "answer": "1"}}',
+            "no text under the key 'output'",
+        ),
+        ('{"instruction": "a", "output": [{"q": "b", "a": "1"}]}', "no text under the key 'output'"),
+        ('{"instructions": ["a", "b"], "outputs": ["1"]}', "lists of different lengths"),
         ('{"instruction": "a", "output": ["1", {"b": 2}]}', "no text under the key 'output'"),
         ('{"instruction": "a", "output": []}', "no text under the key 'output'"),
         ('{"instruction": "a", "output": null}', "no text under the key 'output'"),
@@ -103,7 +117,9 @@ def test_what_is_not_a_whole_item_is_named_and_the_rest_is_kept(item: str, reaso
         ("", "empty answer"),
         (" \n", "empty answer"),
         ("I cannot help with that.", "no JSON in the answer"),
-        ("[]", "no JSON in the answer"),
+        ("[]", "an empty list"),
+        ("```json\n[ ]\n```\n", "an empty list"),
+        ('{"items": []}', "an empty list"),
     ],
 )
 def test_an_answer_without_items_is_one_part_that_is_none(text: str, reason: str) -> None:

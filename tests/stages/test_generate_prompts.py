@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,16 @@ def test_the_first_prompt_of_a_packaged_scenario_reads_well(
     _, request = requests(f"clinic-{language}")[0]
 
     golden(f"prompt_clinic_{language}.txt", request.messages[-1].content)
+
+
+def test_tags_may_be_named_in_any_script_and_other_brackets_of_it_are_text(tmp_path: Path) -> None:
+    call = replace(CALL, entities={"疾病": CALL.entities["disease"]}, attributes={"语气": "温和"})
+    path = tmp_path / "p.txt"
+    path.write_text("《<题目>》 <疾病_list> <语气>", encoding="utf-8")
+
+    assert (
+        PromptTemplate(path, ["疾病"], ["语气"]).render(call)
+        == "《<题目>》 1. gout\n2. angina (Cardiology) 温和"
+    )
+    with pytest.raises(RecipeError, match="<药物_list> needs entities"):
+        template(tmp_path, "<药物_list>")

@@ -15,6 +15,7 @@ import pytest
 from instil.errors import RunLocked, StoreError
 from instil.store.manifest import IDENTITY, MANIFEST
 from instil.store.run_dir import RunDir
+from tests.disk import disk_full_after
 
 ASKED = {"stage": "mix", "version": 1, "config": {"weight": 1.0}, "inputs": {"seeds": "ab"}}
 LOCKER = """
@@ -230,3 +231,12 @@ def test_a_holder_that_has_not_written_its_process_id_yet_is_unknown(tmp_path: P
         (tmp_path / ".lock").write_text("")
         with pytest.raises(RunLocked, match="process unknown is working"), RunDir(tmp_path).lock():
             pass
+
+
+def test_a_disk_without_room_for_the_lock_is_told_in_one_sentence(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "runs" / "a")
+
+    with disk_full_after(0), pytest.raises(StoreError, match=r"cannot write .*\.lock"), run.lock():
+        pass
+    with run.lock():
+        assert (run.root / ".lock").read_text().strip() == str(os.getpid())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ from instil.teachers.journaling import Journal
 from instil.teachers.openai_compatible import OpenAICompatibleConfig
 from instil.teachers.prices import Price
 from instil.teachers.recorded import RecordedConfig
-from tests.fakes import Reply, ScriptedTeacher, completion, request, serving
+from tests.fakes import Reply, ScriptedServer, ScriptedTeacher, completion, request, serving
 
 PRICE = Price(input_usd=1.0, output_usd=10.0)  # per million tokens
 # "ask" is 3 bytes, a message 8 more and a template 128: at worst 139 + 100 tokens, $0.001139.
@@ -158,7 +159,7 @@ def test_a_request_that_may_have_been_charged_counts_against_the_budget_at_its_m
 
     assert (ledger.spent, ledger.lost) == (Usage(), MOST)
     with pytest.raises(
-        BudgetSpent, match=r"239 tokens spent \(239 tokens of it by requests that broke off\)"
+        BudgetSpent, match=r"239 tokens spent \(239 tokens of it by requests that broke off, at most\)"
     ):
         ask(ScriptedTeacher(completion()), ledger)
 
@@ -322,3 +323,70 @@ def test_no_interleaving_of_calls_overruns_the_budget_and_nothing_stays_reserved
     # Whoever was refused could not have been let through, whatever came of the others.
     if any(isinstance(result, BudgetSpent) for result in results):
         assert (ledger.spent + ledger.lost + MOST).total > limit
+
+
+class ChargingWhenAsked:
+    """Charges for a request as soon as it is sent, and answers some turns of the event loop later."""
+
+    def __init__(self) -> None:
+        self.charged = 0
+
+    async def complete(self, request: Request) -> Completion:
+        output = self.charged % (MOST.output_tokens + 1)
+        self.charged += MOST.input_tokens + output
+        for _ in range(output % 5):
+            await asyncio.sleep(0)
+        return completion(used=(MOST.input_tokens, output))
+
+
+@given(st.lists(st.integers(0, 8), min_size=1, max_size=5), st.integers(1, 5000))
+def test_a_budget_holds_over_all_runs_also_where_a_kill_cut_calls_off(kills: list[int], limit: int) -> None:
+    server, answered = ChargingWhenAsked(), Usage()
+    with TemporaryDirectory() as home:
+        for turns in kills:
+            ledger = Ledger(None, Budget(max_tokens=limit))
+            answered += asyncio.run(killed_after(turns, server, ledger, answered, Path(home) / "tally.json"))
+            assert server.charged <= limit
+            assert answered.total <= server.charged
+
+
+async def killed_after(turns: int, server: Teacher, ledger: Ledger, answered: Usage, tally: Path) -> Usage:
+    """Return what the answers used that came before the process was killed, after so many turns."""
+    layer = BudgetedTeacher(server, ledger)
+    with ledger.going_on(answered, tally):
+        calls = [asyncio.create_task(layer.complete(ASK)) for _ in range(6)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        came = [call.result() for call in calls if call.done() and not call.exception()]
+    # What ends from here on is noted nowhere, as in a process that is gone.
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    return sum((each.usage for each in came), Usage())
+
+
+def test_what_a_stopped_run_lost_counts_in_the_next(tmp_path: Path) -> None:
+    with serving(Reply(then="hang")) as server:
+        asyncio.run(cut_off(server, tmp_path))
+        with pytest.raises(
+            BudgetSpent, match=rf"\({MOST.total} tokens of it by requests that broke off, at most\)"
+        ):
+            asyncio.run(cut_off(server, tmp_path))
+
+    assert len(server.bodies) == 1
+
+
+async def cut_off(server: ScriptedServer, home: Path) -> None:
+    """Make a call in a run whose budget suffices for one, and give it up as soon as it was sent."""
+    config = OpenAICompatibleConfig(kind="openai_compatible", base_url=(server.base_url,), model="m")
+    ledger = Ledger(None, Budget(max_tokens=2 * MOST.total - 1))
+    with Journal(home / "journal.jsonl", {}) as journal:
+        async with open_teacher(config, home, journal, ledger, random.Random(0)) as teacher:
+            call = asyncio.create_task(teacher.complete(ASK))
+            sent = len(server.bodies)
+            while len(server.bodies) == sent and not call.done():
+                await asyncio.sleep(0.01)
+            if call.done():
+                await call
+            call.cancel()
+            await asyncio.wait({call})

@@ -62,6 +62,8 @@ def test_options_are_sent_by_the_server_s_names_and_others_as_they_stand() -> No
         ({"type": "object"}, "as Json", True),
         ({"type": "object"}, "as a table", False),  # servers refuse the mode when nobody speaks of JSON
         ({"type": "array"}, "as JSON", False),  # the mode gives objects only
+        ({"type": "object", "properties": {"items": {"type": "array"}}}, "a JSON list", False),
+        ({"type": "object", "properties": {"text": {"type": "string"}}}, "as JSON", True),
     ],
 )
 def test_any_json_object_is_asked_for_only_where_one_can_come(

@@ -14,7 +14,7 @@ from instil.data.fingerprint import fingerprint
 from instil.errors import StoreError, TeacherRejected, TeacherUnavailable
 from instil.teachers import teacher_identity
 from instil.teachers.base import Budget, Completion, Price, Request, Sampling
-from instil.teachers.journaling import Journal, JournalingTeacher, journal_key, journaled_keys
+from instil.teachers.journaling import Journal, JournalingTeacher, PaidAnswers
 from instil.teachers.openai_compatible import OpenAICompatibleConfig
 from instil.teachers.recorded import RecordedTeacher
 from tests.fakes import ScriptedTeacher, completion, request
@@ -101,7 +101,7 @@ def test_an_answer_is_on_disk_before_anything_looks_at_it(tmp_path: Path) -> Non
 
     row = orjson.loads(asyncio.run(run()))
     assert row == {
-        "key": journal_key(TEACHER, request("a", draw=2)),
+        "key": PaidAnswers(path, TEACHER).key(request("a", draw=2)),
         "teacher": fingerprint(TEACHER),
         "request": {"messages": [{"role": "user", "content": "a"}], "draw": 2},
         "completion": {
@@ -111,7 +111,6 @@ def test_an_answer_is_on_disk_before_anything_looks_at_it(tmp_path: Path) -> Non
             "usage": {"input_tokens": 3, "output_tokens": 2},
         },
     }
-    assert journaled_keys(path) == {row["key"]}
 
 
 def test_a_failure_is_not_journaled(tmp_path: Path) -> None:

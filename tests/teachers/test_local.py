@@ -496,3 +496,27 @@ def test_closing_ends_a_batch_that_runs(tmp_path: Path, caplog: pytest.LogCaptur
 
     asyncio.run(run())
     assert caplog.text == ""
+
+
+def test_a_stop_does_not_wait_for_a_model_that_is_being_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = config(saved_model(tmp_path / "clinic"))
+    loading, loaded = threading.Event(), threading.Event()
+
+    def load(_config: LocalConfig) -> None:
+        loading.set()
+        assert loaded.wait(20), "the stop waited"
+
+    monkeypatch.setattr(LocalConfig, "_load", load)
+
+    async def run() -> None:
+        opened = asyncio.create_task(saved.open(tmp_path).__aenter__())
+        while not loading.is_set():
+            await asyncio.sleep(0.001)
+        opened.cancel()
+        await asyncio.wait({opened})
+        loaded.set()  # only a stop that did not wait gets here
+        assert opened.cancelled()
+
+    asyncio.run(run())

@@ -283,8 +283,8 @@ def test_how_it_is_told_to_answer_makes_another_teacher() -> None:
 
 SCHEMA = {
     "type": "object",
-    "properties": {"items": {"type": "array", "items": {"type": "string"}}},
-    "required": ["items"],
+    "properties": {"reason": {"type": "string"}, "score": {"type": "integer"}},
+    "required": ["reason", "score"],
     "additionalProperties": False,
 }
 

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instil.errors import TeacherError, TeacherRefused, TeacherRejected, TeacherUnavailable
+from instil.errors import (
+    TeacherError,
+    TeacherRefused,
+    TeacherRejected,
+    TeacherUnavailable,
+    TeacherUnreachable,
+)
 from instil.teachers.base import Completion
 from instil.teachers.retrying import RetryingTeacher
 from instil.teachers.traffic import Traffic
@@ -122,3 +128,13 @@ def test_retries_and_waits_are_counted() -> None:
     ask(ScriptedTeacher(busy(7.0), busy(3.0), completion("hi")), attempts=6, traffic=traffic)
 
     assert (traffic.retried, traffic.waited_s) == (2, 10.0)
+
+
+def test_a_server_that_takes_no_connection_is_spoken_of_at_once_and_only_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    away = TeacherUnreachable("http://localhost:1: no connection")
+
+    ask(ScriptedTeacher(away, away, completion()), attempts=8)
+
+    assert [record.getMessage() for record in caplog.records] == [f"{away}; trying again, 7 times at most"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib import import_module
 
@@ -70,7 +71,9 @@ def main() -> None:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; finished work is kept, run the same command to continue", err=True)
-        sys.exit(130)
+        sys.stdout.flush()
+        # A thread may be in the middle of a model's step, and sys.exit would wait for it.
+        os._exit(130)
     except BrokenPipeError:
         # Whoever read our output has gone, as `head` does; nobody is left to tell.
         sys.stderr.close()

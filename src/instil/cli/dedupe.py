@@ -22,7 +22,13 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "-o", "--output", type=_PATH, required=True, help="Rows that are kept; a list if it ends in .json."
 )
-@click.option("--field", help="Key of the text to compare; by default found in the first row.")
+@click.option(
+    "--field",
+    "fields",
+    multiple=True,
+    metavar="KEY",
+    help="Key of the text to compare, also several times; by default found in the first row.",
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1, min_open=True),
@@ -48,7 +54,7 @@ _PATH = click.Path(path_type=Path)
 def dedupe(
     source: Path,
     output: Path,
-    field: str | None,
+    fields: tuple[str, ...],
     threshold: float,
     tokenization: Tokenization,
     most_similar: int,
@@ -64,7 +70,7 @@ def dedupe(
     progress = display.open_progress(quiet=quiet)
     if reason := problem():
         progress.say(f"the novelty kernel is missing, this will take longer: {reason}")
-    options = DedupeOptions(field, threshold, tokenization, most_similar, rejected)
+    options = DedupeOptions(fields, threshold, tokenization, most_similar, rejected)
     found = dedupe_file(source, output, options, progress)
     for failure in found.failures:
         click.echo(f"  {printable(failure.place)}: {printable(failure.reason)}", err=True)
@@ -77,10 +83,13 @@ def dedupe(
     became = f"{counts.kept:,} kept + {counts.rejected:,} rejected + {counts.failed:,} failed"
     click.echo(f"{counts.asked:,} rows = {became}")
     display.print_reasons(counts.reasons)
-    if found.field and not field:
-        click.echo(f"compared: {found.field!r}, found in the first row; --field names another")
+    if found.fields and not fields:
+        click.echo(f"compared: {found.fields[0]!r}, found in the first row; --field names another")
+    if found.others and counts.rejected > counts.kept:
+        others = " ".join(f"--field {each}" for each in found.others)
+        click.echo(f"most rows are rejected; if it is another key in which they differ, try {others}")
 
 
 def _as_json(found: Deduplicated) -> dict[str, object]:
     failures = [failure.row() for failure in found.failures]
-    return {"field": found.field, **found.counts.model_dump(mode="json"), "failures": failures}
+    return {"fields": found.fields, **found.counts.model_dump(mode="json"), "failures": failures}

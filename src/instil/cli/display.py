@@ -181,7 +181,8 @@ class _Line:
     def _write(self, now: float) -> None:
         seconds = max(now - self._start, 1e-9)
         rate = self._done / seconds
-        of = "" if self._total is None else f" of {self._total:,}"
+        # More is done than was planned where something is asked again.
+        of = "" if self._total is None or self._done > self._total else f" of {self._total:,}"
         left = ""
         if self._total and self._done and self._done < self._total:
             left = f", {(self._total - self._done) / rate:,.0f} s left"

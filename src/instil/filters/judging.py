@@ -14,7 +14,7 @@ from instil.teachers import open_teacher, teacher_identity
 from instil.teachers.base import Completion, Request, Teacher
 from instil.teachers.budgeted import Ledger
 from instil.teachers.collect import CallFailed, collect
-from instil.teachers.journaling import JOURNAL, Journal
+from instil.teachers.journaling import JOURNAL, Journal, PaidAnswers
 from instil.teachers.prices import price_of
 
 
@@ -36,11 +36,13 @@ class Judge:
         seed: the recipe's, for the waits before retries.
 
     Attributes:
+        teacher: who judges.
         needed: keys of the requests that were needed since `answering` began and have no answer.
     """
 
     def __init__(self, config: JudgedConfig, home: Path, seed: int) -> None:
         self._config, self._home, self._seed = config, home, seed
+        self.teacher, self._identity = config.teacher, teacher_identity(config.teacher)
         found = price_of(config.teacher)
         self._ledger = Ledger(found.price if found else None, config.teacher.budget)
         self._failures: dict[str, CallFailed] = {}
@@ -50,12 +52,8 @@ class Judge:
     def answering(self, judged: JudgedFilter) -> Iterator[None]:
         """Let a filter see the answers in the journal while the block runs."""
         self.needed.clear()
-        with self._journal() as journal:
-
-            def answers(request: Request) -> Completion | None:
-                return journal.get(request)
-
-            judged.answers = answers
+        with PaidAnswers(self._home / JOURNAL, self._identity) as paid:
+            judged.answers = paid.get
             yield
 
     def need(self, request: Request) -> CallFailed | None:
@@ -76,13 +74,11 @@ class Judge:
             TeacherRefused: no request can succeed, or the budget is spent; answers so far are kept.
             StageError: the teacher answers nothing at all.
         """
-        teacher = self._config.teacher
-        with self._journal() as journal:
-            # A budget is for the run, not for each time that its command is given.
-            self._ledger.spent = journal.spent
+        teacher = self.teacher
+        with Journal(self._home / JOURNAL, self._identity) as journal:
             jitter = stream(self._seed, "retry", self._config.name)
             async with open_teacher(teacher, self._home, journal, self._ledger, jitter) as asked:
-                await self._ask(self._requests(examples), asked, on_answer)
+                await self._ask(self.requests(examples), asked, on_answer)
 
     async def _ask(
         self, requests: Iterator[Request], teacher: Teacher, on_answer: Callable[[int, str], None]
@@ -97,22 +93,19 @@ class Judge:
         await collect(
             requests,
             teacher,
-            max_concurrency=min(self._config.teacher.workers, len(self.needed)),
+            max_concurrency=min(self.teacher.workers, len(self.needed)),
             on_answer=answered,
             on_failure=failed,
         )
 
-    def _requests(self, examples: Iterable[Example]) -> Iterator[Request]:
-        """Yield what is needed, each once, without holding it all."""
+    def requests(self, examples: Iterable[Example]) -> Iterator[Request]:
+        """Yield what is needed about these examples, each once, without holding it all."""
         judged, left = self._config.build(), set(self.needed)
         for example in examples:
             request = judged.request(example)
             if request.key in left:
                 left.discard(request.key)
                 yield request
-
-    def _journal(self) -> Journal:
-        return Journal(self._home / JOURNAL, teacher_identity(self._config.teacher))
 
     def _note(self) -> str:
         spent, cost = self._ledger.spent, self._ledger.cost_usd

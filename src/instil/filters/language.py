@@ -52,6 +52,8 @@ _NO_PROSE = re.compile(
     r"|^[ \t]*(?:def|class|import|from|for|while|if|elif|else|return|print|public|private|function|var|let"
     r"|const|select|insert|update|create table|#include|using)\b.*[;:{}()\]='\"][ \t]*$"
     r"|^[\t -~]*(?:[;{}\]][ \t]*$|=>|==|\(\)|</)[\t -~]*$"
+    r"|^[ \t]*(?:#include\b|from [\w.]+ import\b|import [\w.]+(?: as \w+)?[ \t]*$"
+    r"|[a-z][a-z0-9_.\[\]]* ?[-+*/]?= ?\S).*$"
     r"|\"[^\"\n]*\"|“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|《[^》\n]*》",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -63,7 +65,9 @@ _MAY_DIFFER = re.compile(
     r"|swahili|languages?\b|cod(?:e|ing)\b|program|script\b|algorithm|function\b|regular expression)"
     r"|翻译|译成|译为|外语|语言|[英中法德日韩俄泰汉华梵]语|[英中法德日韩俄泰]文"
     r"|(?:西班牙|葡萄牙|意大利|阿拉伯|印地|拉丁|希腊|荷兰|瑞典|土耳其|越南|波兰|希伯来|印尼)[语文]"
-    r"|代码|程序|编程|脚本|算法|函数|正则|网页|网站|数据库|查询|python|java|html|css|sql",
+    r"|代码|程序|编程|脚本|算法|函数|正则|网页|网站|数据库|查询|api|python|java|html|css|sql"
+    # Chinese has no letters, no inflection and no affixes.
+    r"|字母|单词|元音|辅音|前缀|后缀|动词|变位|拼写",
     re.IGNORECASE,
 )
 

@@ -29,9 +29,11 @@ _MODEL = (
     r"(?:large |artificial intelligence |ai )*"
     r"(?:language model|ai|artificial intelligence|gpt(?:-\d)? model)"
 )
+_KIND = r"(?: (?:assistant|model|system|chatbot|bot|program))?"
+_MAKER = r"(?:developed|trained|created|made|built|designed)"
 _MODEL_ZH = (
     r"(?:AI|GPT|人工智能|大型|大规模|预训练|自然语言)*"
-    r"(?:语言模型|AI模型|人工智能模型|人工智能程序|AI程序|GPT模型)"
+    r"(?:语言模型|(?:AI|人工智能)(?:模型|程序(?![员设]))|GPT模型)"
 )
 _CANNOT_ZH = r"(?:无法|不能|没办法|没有办法)"
 _SERVE_ZH = (
@@ -44,31 +46,44 @@ REFUSALS = (
     rf"\b[^.!?\n]{{0,60}}?\bi ?{_CANNOT}\s+(?:\w+ )?{_SERVE}\b",
     rf"^{_SPACE}i ?{_CANNOT}\s+(?:assist|help|answer|fulfil+|comply|complete|respond to|create"
     r"|generate|draw|play)\b(?! but| feeling| myself| it)",
+    rf"^{_SPACE}i do(?: not|n['’]t) have (?:the ability to|real-time|personal (?:opinion|feeling|experience"
+    r"|belief|preference|emotion)s?|access to (?:real-time|current|live|the internet|external|your))\b",
+    rf"^{_SPACE}(?:i['’]?\s?a?m )?(?:very |so )?sorry,? (?:but )?i ?{_CANNOT} do (?:that|this|it)\b",
+    rf"^{_SPACE}i (?:must|have to|need to) (?:respectfully |politely )?decline\b"
+    rf"|^{_SPACE}it(?: is|['’]s) not (?:possible|appropriate) for me to\b",
     rf"^{_SPACE}(?:sorry, )?(?:this|the|your) (?:\w+ )?{_TASK} "
     r"(?:cannot|can['’]t|is not (?:suitable|possible|appropriate))\b",
     rf"\b{_TASK} (?:cannot|can['’]t) be (?:completed|executed|carried out|fulfil+ed|done) by an? ",
-    rf"\b(?:by|for|as) an? {_MODEL}[.)]?\s*$|\bgpt models? (?:cannot|can['’]t|is not|are not) ",
+    rf"\b(?:by|for|as) an? {_MODEL}[.)]?\s*$|\bgpt models? (?:cannot|can['’]t|(?:is|are) (?:not|unable)) ",
     rf"^{_SPACE}(?:我|很|非常|十分|真的|实在)*(?:抱歉|对不起|不好意思)[^。！？\n]{{0,20}}?我(?!们)[^。！？\n]{{0,12}}?"
     rf"{_CANNOT_ZH}\S{{0,4}}{_SERVE_ZH}",
-    rf"^{_SPACE}我?{_CANNOT_ZH}(?:执行|完成|回答|处理|满足|提供|响应)[您你这该此][的个项种条]?"
+    rf"^{_SPACE}(?:[您你]好[，,！!。]\s*)?我?(?:暂时|目前)?{_CANNOT_ZH}"
+    r"(?:为[您你]提供(?:相关)?|(?:协助)?(?:执行|完成|回答|处理|满足|提供|响应)[您你这该此][的个项种条]?)"
     r"(?:任务|请求|指令|问题|要求|信息|服务|操作)",
+    rf"^{_SPACE}(?:[您你][提问的]*|这个|该|此)问题，?我(?:暂时|目前)?{_CANNOT_ZH}回答",
+    rf"^{_SPACE}(?:(?:很|非常)?(?:抱歉|对不起)，?)?我还(?:不会(?:回答|[。！，]|$)|没有?学[会习](?:如何|怎么)?(?:回答|[。！，]|$))",
     r"模型(?:无法|不能)(?:完成|执行|处理|创建|生成)[此这该]",
 )
 """What refuses, at the beginning of an answer; whatever the case."""
 
 NO_OUTPUT = (
     rf"^{_SPACE}(?:<|&lt;|\[|\()?\s*no[\s_-]?(?:output|response|answer)\s*(?:>|&gt;|\]|\)|[.:-]|$)",
-    rf"^{_SPACE}no output (?:as|because|since|is|can)\b",
+    rf"^{_SPACE}(?:<|&lt;|\[)\s*no[\s_-]?output\b",
+    rf"^{_SPACE}no output (?:as|because|since|is|can|required|expected|needed|necessary)\b",
     rf"^{_SPACE}(?:<|&lt;|\[|（|\()?\s*(?:无输出|没有输出|无回答|无响应)",
 )
 """Place-holders that a teacher writes instead of an answer."""
 
 OF_ITSELF = (
-    rf"\b(?:as|being) an? {_MODEL},? (?:and )?i\b",
-    rf"\bi(?:['’]m| am) (?:just |only |merely )?an? {_MODEL},? (?:and|so|i|that|trained|which)\b",
+    rf"\b(?:as|being) an? {_MODEL}{_KIND}(?: {_MAKER} by [\w ]{{1,30}})?,? (?:and )?i\b",
+    rf"\bi(?:['’]m| am) (?:just |only |merely )?an? {_MODEL}{_KIND},? (?:and|so|i|that|which|{_MAKER})\b",
+    r"\bi(?:['’]m| am) (?:chatgpt|claude|gemini|ernie(?: bot)?|deepseek|qwen|bard|copilot),? (?:an? )?"
+    rf"(?:ai|large|language|artificial|virtual|{_MAKER})\b",
     r"\bas an? (?:large |ai )*language model\b",
     rf"(?:作为|身为|我(?:只|仅仅|仅)?是|我作为)(?:一[个种名款台])?{_MODEL_ZH}",
     r"(?:^|[，。！])作为(?:一[个名款])?(?:AI|人工智能)(?:助手|机器人)?[，,]?我",
+    r"我(?:只|仅仅|仅)?是(?:一[个名款])?(?:(?:AI|人工智能)(?:助手|机器人)"
+    r"|文心一言|通义千问|讯飞星火|智谱清言|豆包，|DeepSeek|ChatG)",
 )
 """What a model says of itself, or is called, anywhere."""
 

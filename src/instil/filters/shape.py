@@ -14,7 +14,8 @@ from instil.filters.base import FilterConfigBase, Stateless
 class LengthConfig(FilterConfigBase):
     """Reject questions and answers that are too short or too long.
 
-    Words are counted; in scripts without spaces each character is one.
+    Words are counted; in scripts without spaces each character is one. A text without any, such as an emoji
+    or Morse code, counts as one word if it is not blank.
     """
 
     kind: Literal["length"]
@@ -47,8 +48,8 @@ class LengthFilter(Stateless):
     def check(self, example: Example) -> Rejection | None:
         """Return why the example is too short or too long, or None."""
         conversation, config = example.conversation, self._config
-        question = len(words(conversation.instruction))
-        answer = len(words(conversation.completion.content))
+        question = _length(conversation.instruction)
+        answer = _length(conversation.completion.content)
         for what, count, low, high in (
             ("question", question, config.min_words, config.max_words),
             ("answer", answer, config.min_answer_words, config.max_answer_words),
@@ -57,3 +58,7 @@ class LengthFilter(Stateless):
                 reason = f"{what} too short" if count < low else f"{what} too long"
                 return Rejection(filter="length", reason=reason, example=example, score=count)
         return None
+
+
+def _length(text: str) -> int:
+    return len(words(text)) or bool(text.strip())

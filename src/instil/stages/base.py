@@ -23,6 +23,9 @@ COVERAGE_FILE = "coverage.jsonl"
 TRAIN_FILE = "train.jsonl"
 VALIDATION_FILE = "validation.jsonl"
 
+SEEDS_ANSWERED = "seeds_answered"
+"""Key in the details of a manifest: the rows are answers to the seed tasks, and not new beside them."""
+
 
 class Task(Protocol):
     """One long piece of work on the progress display."""
@@ -123,6 +126,8 @@ class Stage(Generic[C]):
     """Raises a RequestError for what would stop the stage after others have run."""
     estimate: Callable[[C, Context], Estimate] = lambda _config, _context: Estimate()
     """Says what the run would take; reads inputs where they exist, writes nothing."""
+    quick: bool = False
+    """Whether it only reads the user's files: a plan does it aside, to estimate with what comes out."""
 
     def inputs(self, present: set[str]) -> tuple[str, ...]:
         """Return the stages of a recipe that this one reads."""

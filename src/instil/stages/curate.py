@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 from pydantic import ValidationError
 
 from instil.config.base import Config, InputFile, Items
 from instil.corpora.base import Failure
-from instil.corpora.records import read_records
+from instil.corpora.raw_records import read_raw_records
 from instil.data.examples import Counts, Example, Rejection, SeedTask
 from instil.data.jsonl import JsonlWriter, read_jsonl
 from instil.errors import StageError
@@ -32,16 +32,16 @@ from instil.stages.base import (
     FAILURES_FILE,
     KEPT_FILE,
     REJECTED_FILE,
+    SEEDS_ANSWERED,
     SEEDS_FILE,
     Context,
     Estimate,
     Result,
     Stage,
 )
-from instil.teachers import teacher_identity
+from instil.store.manifest import read_manifest
 from instil.teachers.base import Usage
 from instil.teachers.budgeted import worst_case
-from instil.teachers.journaling import JOURNAL, journal_key, journaled_keys
 from instil.teachers.prices import price_of
 
 _BYTES_PER_TOKEN = 3  # a rough mean over English (4) and Chinese (2 to 3)
@@ -71,10 +71,7 @@ def _run(config: CurateConfig, context: Context) -> Result:
 def _read_all(config: CurateConfig, context: Context, judges: Mapping[int, Judge]) -> Chain:
     """Write the files of the stage, and return the filters with their counts."""
     with ExitStack() as stack:
-        chain = stack.enter_context(Chain(config.filters, judges))
-        for seed in seed_examples(_seeds(context)):
-            # Self-Instruct compares with the human's tasks too.
-            chain.accept(seed)
+        chain = stack.enter_context(_chain(config, context, judges))
         keep, reject, fail = (
             stack.enter_context(_new_file(context, name))
             for name in (KEPT_FILE, REJECTED_FILE, FAILURES_FILE)
@@ -88,6 +85,15 @@ def _read_all(config: CurateConfig, context: Context, judges: Mapping[int, Judge
         for writer in files.values():
             writer.sync()
     return chain
+
+
+@contextmanager
+def _chain(config: CurateConfig, context: Context, judges: Mapping[int, Judge]) -> Iterator[Chain]:
+    """Open the filters; they have accepted the human's tasks, with which Self-Instruct compares too."""
+    with Chain(config.filters, judges) as chain:
+        for seed in seed_examples(_seeds(context)):
+            chain.accept(seed)
+        yield chain
 
 
 def _result(chain: Chain) -> Result:
@@ -120,19 +126,21 @@ def _examples(config: CurateConfig, context: Context) -> Iterator[Example]:
             yield Example.model_validate(row)
         return
     hint = "every row has `messages` and `origin`, as in the examples.jsonl of a run"
-    for each in read_records(config.examples):
+    for each in read_raw_records(config.examples):
         if isinstance(each, Failure):
             raise StageError(f"{each.place}: {each.reason}", hint=hint)
-        place, record = each
         try:
-            yield Example.model_validate(record)
+            yield Example.model_validate(each.value)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
-            raise StageError(f"{place}: not an example: {where}: {first['msg']}", hint=hint) from error
+            raise StageError(f"{each.place}: not an example: {where}: {first['msg']}", hint=hint) from error
 
 
 def _seeds(context: Context) -> Iterator[SeedTask]:
+    generated = read_manifest(context.inputs["generate"]) if "generate" in context.inputs else None
+    if generated and generated.details.get(SEEDS_ANSWERED):
+        return  # nothing would be new beside them
     if "seeds" in context.inputs:
         for _, row in read_jsonl(context.inputs["seeds"] / SEEDS_FILE):
             yield SeedTask.model_validate(row)
@@ -147,9 +155,14 @@ def _preflight(config: CurateConfig) -> None:
 
 
 def _estimate(config: CurateConfig, context: Context) -> Estimate:
-    """Return what judging every row that the journal does not know would take."""
-    judged = [each for each in config.filters if isinstance(each, JudgedConfig)]
-    found = [each for each in (_judging(each, config, context) for each in judged) if each.calls]
+    """Return what the judges would be asked first: what passes the other filters and has no answer yet."""
+    judges = judges_of(config.filters, context.shared, context.seed)
+    if not judges:
+        return Estimate()
+    with _chain(config, context, judges) as chain:
+        for example in _examples(config, context):
+            chain.decide(example)
+    found = [_asking(judge, config, context) for judge in judges.values() if judge.needed]
     costs = [each.cost_usd for each in found if each.cost_usd is not None]
     return Estimate(
         calls=sum(each.calls for each in found),
@@ -161,26 +174,20 @@ def _estimate(config: CurateConfig, context: Context) -> Estimate:
     )
 
 
-def _judging(judged: JudgedConfig, config: CurateConfig, context: Context) -> Estimate:
-    known, identity = journaled_keys(context.shared / JOURNAL), teacher_identity(judged.teacher)
-    judge, found = judged.build(), price_of(judged.teacher)
-    asked, worst, calls = 0, Usage(), 0
-    for example in _examples(config, context):
-        request = judge.request(example)
-        key = journal_key(identity, request)
-        if key not in known:
-            known.add(key)
-            calls += 1
-            asked += sum(len(message.content.encode()) for message in request.messages)
-            worst += worst_case(request)
+def _asking(judge: Judge, config: CurateConfig, context: Context) -> Estimate:
+    found = price_of(judge.teacher)
+    asked, worst = 0, Usage()
+    for request in judge.requests(_examples(config, context)):
+        asked += sum(len(message.content.encode()) for message in request.messages)
+        worst += worst_case(request)
     return Estimate(
-        calls=calls,
-        paid=judged.teacher.paid,
+        calls=len(judge.needed),
+        paid=judge.teacher.paid,
         input_tokens=asked // _BYTES_PER_TOKEN,
         output_tokens=worst.output_tokens,
         cost_usd=found.price.of(worst) if found else None,
         assumptions=(
-            "every row is judged; those that earlier filters reject will not be",
+            "a row that the judge rejects can make room for a similar one, which is judged then",
             f"input counted as {_BYTES_PER_TOKEN} bytes a token, output as the most that max_tokens allows",
             f"price: {found.source}" if found else "no price is known for the judge; give `teacher.price`",
         ),

@@ -82,4 +82,4 @@ def _preflight(config: SeedsConfig) -> None:
     read_seed_tasks(config.path)
 
 
-SEEDS = Stage[SeedsConfig](name="seeds", version=1, reads=(), run=_run, preflight=_preflight)
+SEEDS = Stage[SeedsConfig](name="seeds", version=1, reads=(), run=_run, preflight=_preflight, quick=True)

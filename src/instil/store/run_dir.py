@@ -110,9 +110,20 @@ class RunDir:
                     f"process {holder} is working in {str(self.root)!r}",
                     hint="wait for it, stop it, or give this run another name: name=OTHER",
                 ) from error
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            _sign(descriptor, path)
             self.recover()
             yield
         finally:
             os.close(descriptor)
+
+
+def _sign(descriptor: int, path: Path) -> None:
+    """Write into a lock who holds it."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {str(path)!r}: {error.strerror}",
+            hint="nothing was started; make room and run the same command again",
+        ) from error

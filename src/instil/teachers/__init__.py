@@ -27,6 +27,9 @@ from instil.teachers.recorded import RecordedConfig
 from instil.teachers.retrying import RetryingTeacher
 from instil.teachers.traffic import Traffic
 
+TALLIES = "spent"
+"""Name of the directory of a run in which budgets remember what calls without an answer may have cost."""
+
 TeacherConfig = Annotated[
     OpenAICompatibleConfig | ErnieConfig | AnthropicConfig | BatchConfig | LocalConfig | RecordedConfig,
     Field(discriminator="kind"),
@@ -62,6 +65,7 @@ async def open_teacher(
         traffic: counts what it took; to be read when the teacher is closed, or before.
     """
     traffic = traffic or Traffic()
+    tally = None if config.finds_calls_again else home / TALLIES / f"{journal.mark}.json"
     async with config.open(home) as teacher:
         paced = PacedTeacher(
             teacher,
@@ -79,4 +83,5 @@ async def open_teacher(
             jitter=jitter,
             traffic=traffic,
         )
-        yield JournalingTeacher(patient, journal)
+        with ledger.going_on(journal.spent, tally):
+            yield JournalingTeacher(patient, journal)

@@ -211,6 +211,11 @@ class TeacherConfigBase(Config):
         """Whether a call costs money or a shared machine's time, so that a rebuild asks first."""
         return True
 
+    @property
+    def finds_calls_again(self) -> bool:
+        """Whether a call that a stop or a kill cut off is found again by the next run, and not made again."""
+        return False
+
     def schema_for(self, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002
         """Return the JSON schema to send with a request, or None where answers come in plain text."""
         return None

@@ -82,6 +82,11 @@ class BatchConfig(RemoteTeacherConfig):
         return self.max_concurrency
 
     @property
+    def finds_calls_again(self) -> bool:
+        """What was submitted is at the server, and the next run waits for it."""
+        return True
+
+    @property
     def workers(self) -> int:
         """No more than may wait: a call that is tried again joins the next batch at once."""
         return self.max_concurrency

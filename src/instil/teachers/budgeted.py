@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil
+from pathlib import Path
 
 import orjson
 
 from instil.errors import BudgetSpent, RequestError, TeacherRefused, TeacherRejected, TeacherUnavailable
 from instil.teachers.base import Budget, Completion, Price, Request, Sampling, Teacher, Usage
+from instil.teachers.tally import Tally
 
 _MESSAGE_TOKENS = 8
 _TEMPLATE_TOKENS = 128
@@ -69,6 +73,7 @@ class Ledger:
         self.reserved = Usage()
         """Set aside for calls in flight."""
         self._excess = 1.0
+        self._tally: Tally | None = None
         self._turn, self._settled = asyncio.Lock(), asyncio.Event()
 
     @property
@@ -80,6 +85,26 @@ class Ledger:
     def cost_usd(self) -> float | None:
         """What was spent in US dollars, or None if no price is known."""
         return self._price.of(self.spent) if self._price else None
+
+    @contextmanager
+    def going_on(self, spent: Usage, tally: Path | None) -> Iterator[None]:
+        """Count on from earlier runs, because a budget is for the run and not for each start of its command.
+
+        Args:
+            spent: what the answers of earlier runs have used.
+            tally: a file that remembers what calls without an answer may have cost, also those that a kill
+                cut off; None where such a call is found again, and nothing of it is lost.
+        """
+        self.spent = spent
+        if tally is None or not self.limited:
+            yield
+            return
+        with Tally(tally) as self._tally:
+            self.lost = _beyond(self._tally.read(), spent)
+            try:
+                yield
+            finally:
+                self._tally = None
 
     async def reserve(self, usage: Usage) -> Usage:
         """Set `usage` aside and return what was set aside, for `settle`.
@@ -98,6 +123,7 @@ class Ledger:
                 self._check(most)
                 if self._left_over(self.spent + self.lost + self.reserved + most) >= 0:
                     self.reserved += most
+                    self._note()
                     return most
                 self._settled.clear()
                 await self._settled.wait()
@@ -118,7 +144,12 @@ class Ledger:
             self._learn(reserved, used)
         elif lost:
             self.lost += reserved
+        self._note()
         self._settled.set()
+
+    def _note(self) -> None:
+        if self._tally:
+            self._tally.write(self.spent + self.lost + self.reserved)
 
     def _check(self, most: Usage) -> None:
         booked = self.spent + self.lost
@@ -142,7 +173,8 @@ class Ledger:
             whole, spent, left, next_call = map(
                 dollars, (budget.max_cost_usd, cost, max(0.0, budget.max_cost_usd - cost), price.of(most))
             )
-        broken = f" ({self.lost.total:,} tokens of it by requests that broke off)" if self.lost.total else ""
+        lost = self.lost.total
+        broken = f" ({lost:,} tokens of it by requests that broke off, at most)" if lost else ""
         raise BudgetSpent(
             f"the budget of {whole} does not allow another call: {spent} spent{broken}, "
             f"{left} left, and the next call could cost {next_call}",
@@ -213,7 +245,14 @@ class BudgetedTeacher:
 
 def dollars(cost: float) -> str:
     """Return an amount of money to be read; of small ones the first digits that are not 0."""
-    return f"${cost:,.2f}" if abs(cost) >= 1 or cost == 0 else f"${cost:.2g}"
+    return f"${cost:,.2f}" if abs(cost) >= 0.1 or cost == 0 else f"${cost:.2g}"
+
+
+def _beyond(whole: Usage, part: Usage) -> Usage:
+    return Usage(
+        input_tokens=max(0, whole.input_tokens - part.input_tokens),
+        output_tokens=max(0, whole.output_tokens - part.output_tokens),
+    )
 
 
 def _times(usage: Usage, factor: float) -> Usage:

@@ -116,8 +116,14 @@ def response_format(schema: Mapping[str, Any], mode: StructuredOutput) -> dict[s
     if mode == "json_schema":
         named = {"name": "answer", "schema": schema, "strict": is_closed(schema)}
         return {"type": "json_schema", "json_schema": named}
-    # What comes in the other mode is an object, whatever else was wanted.
-    return {"type": "json_object"} if mode == "json_object" and schema.get("type") == "object" else None
+    # What comes in the other mode is an object, whatever else was wanted: of a list only its first member.
+    return {"type": "json_object"} if mode == "json_object" and not _is_list(schema) else None
+
+
+def _is_list(schema: Mapping[str, Any]) -> bool:
+    """Return whether a prompt for this schema asks for a list, be it that an object stands around it."""
+    parts = list(schema.get("properties", {}).values())
+    return schema.get("type") != "object" or [part.get("type") for part in parts] == ["array"]
 
 
 def _speaks_of_json(request: Request) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import orjson
 
@@ -25,31 +25,29 @@ JOURNAL = "journal.jsonl"
 """Name of the file in the directory of a run."""
 
 
-class Journal:
-    """Answers on disk by key; use it in a `with` statement.
+class PaidAnswers:
+    """The answers of a journal, to read only; use it in a `with` statement.
 
-    Keeps 16 to 48 bytes for each answer in memory, not the answer.
+    Keeps 20 to 40 bytes for each answer in memory, not the answer.
 
     Args:
         path: the file; it may be missing.
         teacher: what of the teacher decides an answer (kind, model …), as JSON values.
 
     Attributes:
+        mark: stands for the teacher in every row.
         spent: what all answers of this teacher in the journal have used, also those of earlier runs.
     """
 
     def __init__(self, path: Path, teacher: Mapping[str, Any]) -> None:
-        self._mark = fingerprint(teacher)
-        self._offsets, self.spent = _read(path, self._mark)
-        self._writer = JsonlWriter(path)
-        self._reader = path.open("rb")
-        self._end = path.stat().st_size
-        self._next: _Commit | None = None
-        self._committing: asyncio.Task[None] | None = None
+        self.mark = fingerprint(teacher)
+        self._offsets, self.spent = _read(path, self.mark)
+        self._path = path
+        self._reader: BinaryIO | None = None
 
     def key(self, request: Request) -> str:
         """Return the key under which the answer of this teacher to `request` is kept."""
-        return _key(self._mark, request)
+        return _key(self.mark, request)
 
     def __contains__(self, request: Request) -> bool:
         return int(self.key(request), 16) in self._offsets
@@ -63,8 +61,29 @@ class Journal:
         offset = self._offsets.get(int(key, 16))
         if offset is None:
             return None
+        self._reader = self._reader or self._path.open("rb")
         self._reader.seek(offset)
         return Completion.model_validate(orjson.loads(self._reader.readline())["completion"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reader:
+            self._reader.close()
+
+
+class Journal(PaidAnswers):
+    """Answers on disk by key, and a place for more; use it in a `with` statement."""
+
+    def __init__(self, path: Path, teacher: Mapping[str, Any]) -> None:
+        super().__init__(path, teacher)
+        self._writer = JsonlWriter(path)
+        self._end = path.stat().st_size
+        self._next: _Commit | None = None
+        self._committing: asyncio.Task[None] | None = None
 
     async def record(self, request: Request, completion: Completion, key: str | None = None) -> None:
         """Return when the answer is on disk.
@@ -77,7 +96,7 @@ class Journal:
             key: of the request, where the caller knows it.
         """
         key = key or self.key(request)
-        row = {"key": key, "teacher": self._mark, "request": request.content, "completion": completion.row()}
+        row = {"key": key, "teacher": self.mark, "request": request.content, "completion": completion.row()}
         offset = self._end
         self._end += self._writer.append(row)
         commit = self._next = self._next or _Commit()
@@ -102,14 +121,10 @@ class Journal:
         finally:
             self._committing = None
 
-    def __enter__(self) -> Self:
-        self._writer.__enter__()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._reader.close()
+        super().__exit__(kind, error, trace)
         self._writer.__exit__(kind, error, trace)
 
 
@@ -138,18 +153,8 @@ class JournalingTeacher:
         return completion
 
 
-def journal_key(teacher: Mapping[str, Any], request: Request) -> str:
-    """Return the key of an answer: it covers the teacher and the request."""
-    return _key(fingerprint(teacher), request)
-
-
 def _key(mark: str, request: Request) -> str:
     return hashlib.sha256(f"{mark}:{request.key}".encode()).hexdigest()[:16]
-
-
-def journaled_keys(path: Path) -> set[str]:
-    """Return the keys in a journal without opening it for writing."""
-    return {row["key"] for _, row in read_jsonl(path)}
 
 
 def _read(path: Path, mark: str) -> tuple[Offsets, Usage]:

@@ -104,7 +104,8 @@ class LocalConfig(TeacherConfigBase):
             MissingPackage: torch or transformers are not installed.
             RequestError: there is no such model or device.
         """
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="local teacher") as thread:
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local teacher")
+        try:
             engine = await asyncio.get_running_loop().run_in_executor(thread, self._load)
             teacher = LocalTeacher(engine, thread, name=self.name, batch_size=self.batch_size)
             serving = asyncio.create_task(teacher.serve())
@@ -115,6 +116,9 @@ class LocalConfig(TeacherConfigBase):
                 serving.cancel()
                 with suppress(asyncio.CancelledError):
                     await serving
+        finally:
+            # Not waited for: to load a model, or to read a batch of long prompts, can take minutes.
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def _load(self) -> TransformersEngine:
         try:

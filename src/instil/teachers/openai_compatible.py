@@ -43,9 +43,9 @@ class OpenAICompatibleConfig(RemoteTeacherConfig):
     """Name of the environment variable that holds the key, never the key; the provider's own if not given,
     none for an open server."""
     structured_output: Literal["auto", "json_schema", "json_object", "off"] = "auto"
-    """How the server is told to answer in JSON: by a schema, as any object, or by the prompt alone; `auto` is
-    what the provider has, and `off` for a server without a name. A server that refuses is asked in plain
-    text."""
+    """How the server is told to answer in JSON: by a schema, as any object (only where the prompt wants one
+    and not a list), or by the prompt alone; `auto` is what the provider has, and `off` for a server without
+    a name. A server that refuses is asked in plain text."""
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:

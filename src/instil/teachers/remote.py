@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
 
@@ -27,7 +28,15 @@ def _bare(address: str) -> str:
 Address = Annotated[str, AfterValidator(_bare)]
 """The address of a server, without secrets."""
 
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
+
+def _variable(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        # It may be the key itself, and is not repeated.
+        raise ValueError("give the name of an environment variable that holds the key, never the key")
+    return name
+
+
+Variable = Annotated[str, AfterValidator(_variable)]
 """The name of an environment variable."""
 
 
@@ -73,9 +82,12 @@ def read_key(variable: str, field: str) -> SecretStr:
     """
     value = os.environ.get(variable, "").strip()
     if not value:
+        # In small letters it may be the key itself.
+        named = repr(variable) if variable.isupper() else "that it names"
         raise RequestError(
-            f"teacher.{field}: the environment variable {variable!r} is not set",
-            hint=f"export {variable}=… before the run; the key itself is never written to a file",
+            f"teacher.{field}: the environment variable {named} is not set",
+            hint=f"export {variable if variable.isupper() else 'NAME'}=… before the run, and give its name; "
+            "the key itself is never written to a file",
         )
     return SecretStr(value)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable
 
-from instil.errors import TeacherRefused, TeacherUnavailable
+from instil.errors import TeacherRefused, TeacherUnavailable, TeacherUnreachable
 from instil.teachers.base import Completion, Request, Teacher
 from instil.teachers.traffic import Traffic
 
 Sleep = Callable[[float], Awaitable[None]]
+_log = logging.getLogger(__name__)
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 60.0
 
 
@@ -41,6 +43,7 @@ class RetryingTeacher:
     ) -> None:
         self._teacher, self._attempts, self._max_wait_s = teacher, attempts, max_wait_s
         self._jitter, self._traffic, self._sleep = jitter, traffic, sleep
+        self._told = False
 
     async def complete(self, request: Request) -> Completion:
         """Return the answer of the first attempt that succeeds.
@@ -57,11 +60,18 @@ class RetryingTeacher:
                 wait = self._wait(attempt, error)
                 if waited + wait > self._max_wait_s:
                     raise
+                self._tell(error)
             await self._sleep(wait)
             waited += wait
             self._traffic.retried += 1
             self._traffic.waited_s += wait
         return await self._teacher.complete(request)
+
+    def _tell(self, error: TeacherUnavailable) -> None:
+        """Say at once what a user may want to mend while calls wait: a server that does not run."""
+        if isinstance(error, TeacherUnreachable) and not self._told:
+            self._told = True
+            _log.warning("%s; trying again, %d times at most", error, self._attempts - 1)
 
     def _wait(self, attempt: int, error: TeacherUnavailable) -> float:
         if error.retry_after is None:

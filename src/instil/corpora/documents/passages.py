@@ -39,9 +39,11 @@ class Passage(Value):
 
     def evidence(self, quote: str | None = None) -> Evidence:
         """Return what an example that was written from the passage keeps of it."""
+        return Evidence(document=self.document, place=self.place, text=str(self), quote=quote)
+
+    def __str__(self) -> str:
         above = " > ".join(self.headings)
-        text = f"{above}\n\n{self.text}" if above else self.text
-        return Evidence(document=self.document, place=self.place, text=text, quote=quote)
+        return f"{above}\n\n{self.text}" if above else self.text
 
 
 def passages(

@@ -11,9 +11,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
+from heapq import heapify, heapreplace
 from itertools import product
-from math import lcm
 from typing import Generic, TypeVar
 
 from instil.corpora.documents import Passage
@@ -23,6 +22,8 @@ from instil.stages.generate.entities import Entity
 T = TypeVar("T")
 RandomFor = Callable[..., random.Random]
 Weights = Mapping[str, float]
+_MOST_RATIO = 100  # an entity comes at most so many times as often as the rarest
+_FINEST = 6  # copies of the rarest by which weights are rounded to whole numbers
 _GOLDEN = 0.6180339887498949  # multiples of it, modulo 1, stay far apart
 
 
@@ -143,10 +144,11 @@ def plan_calls(plan: Plan) -> Iterator[Call]:
 def random_calls(plan: Plan) -> Iterator[Call]:
     """Yield calls without end, each drawn by itself as the first generators of the kind did."""
     rng = plan.random_for("calls")
-    cells = plan.cells
+    cells, tasks = plan.cells, plan.tasks
+    weights = [cell.weight for cell in cells]
     while True:
-        cell = rng.choices(cells, [cell.weight for cell in cells])[0]
-        own = plan.tasks[cell.task]
+        cell = rng.choices(cells, weights)[0]
+        own = tasks[cell.task]
         shown = rng.sample(own, min(plan.seeds_per_prompt, len(own)))
         yield Call(
             task=cell.task,
@@ -214,25 +216,25 @@ class Rounds(Generic[T]):
 def by_turns(weights: Sequence[float]) -> Iterator[int]:
     """Yield indices without end so that every prefix follows the weights as closely as it can.
 
-    Smooth weighted round-robin (as nginx balances servers); equal weights give 0, 1, 2, 0, 1, 2 …
+    Sainte-Laguë's method, which deals out seats of a parliament: the next turn goes to who has the largest
+    weight / (turns so far + 1/2). Equal weights give 0, 1, 2, 0, 1, 2 …
     """
-    credit = [0.0] * len(weights)
-    total = sum(weights)
+    turns = [(0.5 / weight, index, 0) for index, weight in enumerate(weights)]
+    heapify(turns)
     while True:
-        credit = [have + weight for have, weight in zip(credit, weights, strict=True)]
-        # Rounding must not decide between equals: a tie goes to the first.
-        best = max(range(len(weights)), key=lambda index: (round(credit[index], 9), -index))
-        credit[best] -= total
-        yield best
+        _, index, had = turns[0]
+        heapreplace(turns, ((had + 1.5) / weights[index], index, had + 1))
+        yield index
 
 
 def _multiplied(items: Sequence[Entity]) -> list[Entity]:
-    """Return the items, each as often as its weight says, in whole numbers."""
-    shares = [Fraction(item.weight).limit_denominator(12) for item in items]
-    least = min((share for share in shares if share), default=Fraction(1))
-    ratios = [max(share / least, Fraction(1, 12)).limit_denominator(12) for share in shares]
-    scale = lcm(*(ratio.denominator for ratio in ratios))
-    return [item for item, ratio in zip(items, ratios, strict=True) for _ in range(int(ratio * scale))]
+    """Return the items, each as often as its weight says, in whole numbers that stay small."""
+    weights = [item.weight for item in items]
+    least = max(min(weights), max(weights) / _MOST_RATIO)
+    ratios = [max(weight / least, 1.0) for weight in weights]
+    exact = (n for n in range(1, _FINEST) if all(abs(n * r - round(n * r)) < 0.01 * n * r for r in ratios))
+    scale = next(exact, _FINEST)
+    return [item for item, ratio in zip(items, ratios, strict=True) for _ in range(round(scale * ratio))]
 
 
 def _draw(rng: random.Random, items: Sequence[Entity], count: int) -> list[Entity]:

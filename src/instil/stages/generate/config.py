@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -11,7 +12,14 @@ from instil.errors import RecipeError
 from instil.filters import FilterConfig
 from instil.stages.generate.entities import read_entities
 from instil.stages.generate.modes import ModeConfig, SeedMode
-from instil.stages.generate.prompts import PACKAGED, PromptFile, PromptTemplate
+from instil.stages.generate.prompts import (
+    CALL_NUMBER,
+    ITEM_COUNT,
+    PACKAGED,
+    SAMPLES,
+    PromptFile,
+    PromptTemplate,
+)
 from instil.teachers import TeacherConfig
 
 Weight = Annotated[float, Field(gt=0)]
@@ -73,8 +81,12 @@ class GenerateConfig(Config):
         for name, values in self.attributes.items():
             if not values:
                 problems.append(f"attributes.{name}: there is no value in it")
-            if name in self.entities or not name.isidentifier():
-                problems.append(f"attributes.{name}: not a name of its own; use letters, digits and _")
+        problems += self._bad_names()
+        problems += [
+            f"{name}: the mode {self.mode.kind!r} does not use it; remove it"
+            for name in sorted(self.mode.unused)
+            if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True)
+        ]
         if any(each.kind == "judged" for each in self.filters):
             problems.append("filters: `judged` asks a teacher; put it into `curate`")
         try:
@@ -84,6 +96,33 @@ class GenerateConfig(Config):
         except RecipeError as error:
             problems += error.problems
         return problems
+
+    def _bad_names(self) -> Iterator[str]:
+        """Say which names a template could not use, or would mix up with others."""
+        tags = {SAMPLES, ITEM_COUNT, CALL_NUMBER, *self.mode.template_values}
+        named = [("entities", name, f"{name}_list") for name in self.entities]
+        named += [("attributes", name, name) for name in self.attributes]
+        for kind, name, tag in named:
+            if not name.isidentifier():
+                yield f"{kind}.{name}: not a name; use letters, digits and _"
+            if tag in tags or (kind == "attributes" and name in self.entities):
+                yield f"{kind}.{name}: the name is taken; choose another"
+            tags.add(tag)
+
+    @property
+    def learns(self) -> bool:
+        """Whether later calls depend on the answers to earlier ones."""
+        return self.mode.learns or self.wave_calls is not None or self.shortfall == "ask_again"
+
+    @property
+    def planned_calls(self) -> int:
+        """Calls if no answer falls short."""
+        return min(self.mode.calls(self.num_examples, self.items_per_call), self.most_calls)
+
+    @property
+    def most_calls(self) -> int:
+        """Most calls in all."""
+        return self.max_calls or 2 * self.mode.calls(self.num_examples, self.items_per_call)
 
     @property
     def weights(self) -> dict[str, dict[str, float]]:

@@ -110,8 +110,9 @@ class _Fewest:
 
 
 def shares(origin: Origin, names: Collection[str]) -> dict[str, float]:
-    """Return for how much an item counts for each of the entities `names`: 1 in all, or nothing."""
-    own = [name for name in origin.about or origin.entities if name in names]
+    """Return for how much an item counts for each of the entities `names` of a list: 1 in all, or nothing."""
+    own = [name for name in origin.about if name in names]
+    own = own or [name for name in origin.entities if name in names]
     return {name: 1 / len(own) for name in own}
 
 

@@ -20,7 +20,8 @@ class Entity(Value):
     group: str | None = None
     """What it belongs to, for example the department that treats a disease."""
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """How often it is given to the teacher, relative to the others of its list."""
+    """How often it is given to the teacher, relative to the others of its list; at most a hundred times as
+    often as the rarest."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.group})" if self.group else self.name

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from instil.stages.base import Context, Estimate
 from instil.stages.generate.config import GenerateConfig
-from instil.stages.generate.run import build_requests, read_seeds
+from instil.stages.generate.run import open_generation, open_sorter, read_seeds, waves
 from instil.teachers import teacher_identity
 from instil.teachers.base import Usage
-from instil.teachers.budgeted import worst_case
-from instil.teachers.journaling import JOURNAL, journal_key, journaled_keys
+from instil.teachers.budgeted import dollars, worst_case
+from instil.teachers.journaling import JOURNAL, PaidAnswers
 from instil.teachers.prices import PriceFound, price_of
 
 _BYTES_PER_TOKEN = 3  # a rough mean over English (4) and Chinese (2 to 3)
@@ -19,21 +22,29 @@ _BYTES_PER_TOKEN = 3  # a rough mean over English (4) and Chinese (2 to 3)
 def estimate(config: GenerateConfig, context: Context) -> Estimate:
     """Return what the calls that the journal does not know would take.
 
-    The requests of the first wave are made and counted; later waves, whose requests depend on answers,
-    count as its mean.
+    Waves whose answers the journal has are read as a run would read them. The requests of the first that
+    has a new one are counted; later waves, whose requests depend on its answers, count as its mean.
     """
-    known = journaled_keys(context.shared / JOURNAL)
-    identity = teacher_identity(config.teacher)
-    made = asked = new = 0
-    worst = Usage()
-    for _, request in build_requests(config, read_seeds(context), context):
-        made += 1
-        if journal_key(identity, request) not in known:
-            new += 1
-            asked += sum(len(message.content.encode()) for message in request.messages)
-            worst += worst_case(request)
-    planned = config.mode.calls(config.num_examples, config.items_per_call)
-    later = max(0, planned - made)
+    asked, new, made, worst = 0, 0, 0, Usage()
+    seeds = read_seeds(context)
+    generation = open_generation(config, context, seeds)
+    with (
+        TemporaryDirectory() as work,
+        PaidAnswers(context.shared / JOURNAL, teacher_identity(config.teacher)) as paid_answers,
+        open_sorter(generation, seeds, replace(context, work=Path(work))) as sorter,
+    ):
+        for wave in waves(generation, sorter):
+            for call, request in generation.requests(wave):
+                made += 1
+                if request not in paid_answers:
+                    new += 1
+                    asked += sum(len(message.content.encode()) for message in request.messages)
+                    worst += worst_case(request)
+                elif config.learns and not new and (answer := paid_answers.get(request)):
+                    sorter.answer(call, request.key, answer)
+            if new:
+                break
+    later = max(0, config.planned_calls - made)
     scale = (new + later) / new if new else 0.0
     paid = config.teacher.paid
     found = price_of(config.teacher) if paid else None
@@ -52,8 +63,14 @@ def _assumptions(config: GenerateConfig, later: int, found: PriceFound | None) -
     if later:
         yield f"{later:,} calls of later waves, counted like those of the first"
     if config.shortfall == "ask_again":
-        yield "no answer falls short; what does is asked again, up to twice these calls"
+        yield f"no answer falls short; what does is asked again, up to {config.most_calls:,} calls in all"
     if found is None:
         yield "no price is known for this model at this address; give generate.teacher.price"
     else:
-        yield f"price: {found.source}; one token for each byte of input, so it cannot cost more"
+        yield f"price: {found.source}; dollars count one token for each byte of input, which is the most"
+    yield "what breaks off after the server took it is asked again, and may be charged too"
+    budget = config.teacher.budget
+    if budget and budget.max_cost_usd is not None:
+        yield f"the run stops before {dollars(budget.max_cost_usd)} are spent: generate.teacher.budget"
+    if budget and budget.max_tokens is not None:
+        yield f"the run stops before {budget.max_tokens:,} tokens are spent: generate.teacher.budget"

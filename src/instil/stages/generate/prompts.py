@@ -23,7 +23,7 @@ from instil.errors import RecipeError
 from instil.stages.generate.calls import Call
 from instil.stages.generate.entities import Entity
 
-_TAG = re.compile(r"<([A-Za-z_][A-Za-z0-9_]*)>")
+_TAG = re.compile(r"<([^\W\d]\w*)>")
 SAMPLES, ITEM_COUNT, CALL_NUMBER = "sample_list", "item_count", "call_number"
 PACKAGED = Path(__file__).parents[2] / "prompts"
 
@@ -106,8 +106,15 @@ class PromptTemplate:
         fillers |= {f"{name}_list": _numbered(entities) for name, entities in call.entities.items()}
         fillers |= call.attributes
         fillers |= {name: str(value) for name, value in values.items()}
+        tags = self._tags
         # One pass, so that a tag inside a seed is text and not filled again.
-        return _TAG.sub(lambda match: fillers[match[1]], self.source)
+        return _TAG.sub(lambda match: fillers[match[1]] if match[1] in tags else match[0], self.source)
+
+    @property
+    def _tags(self) -> set[str]:
+        """What a text with tags can use."""
+        lists = {f"{name}_list" for name in self._lists}
+        return {SAMPLES, ITEM_COUNT, CALL_NUMBER, *lists, *self._attributes, *self._values}
 
     @property
     def _known(self) -> set[str]:
@@ -115,12 +122,11 @@ class PromptTemplate:
         return {"seeds", "entities", "attributes", ITEM_COUNT, CALL_NUMBER, *self._values}
 
     def _check_tags(self) -> None:
-        lists = {f"{name}_list" for name in self._lists}
-        known = {SAMPLES, ITEM_COUNT, CALL_NUMBER, *lists, *self._attributes, *self._values}
+        known = self._tags
         problems = []
         for number, line in enumerate(self.source.split("\n"), start=1):
             for match in _TAG.finditer(line):
-                if match[1] not in known:
+                if match[1] not in known and _means_a_tag(match[1]):
                     place = f"{self.path}:{number}:{match.start() + 1}"
                     problems.append(f"{place}: {_unknown(match[1], known)}")
         problems += [
@@ -191,6 +197,11 @@ def _undeclared(source: str) -> set[str]:
 
     # Only parsed, never rendered.
     return find_undeclared_variables(Environment(autoescape=True).parse(source))
+
+
+def _means_a_tag(name: str) -> bool:
+    # Titles stand in such brackets in Chinese texts; a tag is in ASCII, or names a list or an attribute.
+    return name.isascii() or name.endswith("_list")
 
 
 def _unknown(tag: str, known: set[str]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -14,7 +15,7 @@ from instil.data.random import stream
 from instil.errors import StageError, TeacherError
 from instil.filters.base import seed_examples
 from instil.filters.chain import Chain
-from instil.stages.base import COVERAGE_FILE, SEEDS_FILE, Context, Result, Task
+from instil.stages.base import COVERAGE_FILE, SEEDS_ANSWERED, SEEDS_FILE, Context, Result, Task
 from instil.stages.generate.calls import Call, Plan
 from instil.stages.generate.config import GenerateConfig
 from instil.stages.generate.coverage import Coverage
@@ -32,6 +33,7 @@ from instil.teachers.telling import telling
 from instil.teachers.traffic import Traffic
 
 _64_BITS = (1 << 64) - 1
+_IN_VAIN = 10  # so many calls in a row of which nothing is kept, and no further ones are made
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Generation:
 
     def requests(self, calls: Iterable[Call]) -> Iterator[tuple[Call, Request]]:
         """Yield calls with their requests, all of different content."""
-        schema = self.config.teacher.schema_for(_ITEMS) if self.config.answers == "json" else None
+        teacher = self.config.teacher
         for call in calls:
             if self.numbers_calls:
                 self._number += 1
@@ -57,12 +59,13 @@ class Generation:
             content = hash(tuple(message.content for message in messages)) & _64_BITS
             draw = self._drawn.get(content) or 0
             self._drawn[content] = draw + 1
+            form = self.mode.schema(call)
             yield (
                 call,
                 Request(
                     messages=messages,
-                    sampling=self.config.teacher.sampling,
-                    response_schema=schema,
+                    sampling=teacher.sampling,
+                    response_schema=teacher.schema_for(form) if form else None,
                     draw=draw,
                 ),
             )
@@ -138,13 +141,9 @@ def run(config: GenerateConfig, context: Context) -> Result:
         context.progress.say(f"note: {template.path.name} has no place for seed tasks; they are not shown")
     generation = open_generation(config, context, seeds)
     with (
-        Chain(config.filters, {}) as chain,
         Journal(context.shared / JOURNAL, teacher_identity(config.teacher)) as journal,
-        Sorter(generation.mode, generation.coverage, chain, context, config.teacher.kind) as sorter,
+        open_sorter(generation, seeds, context) as sorter,
     ):
-        for seed in seed_examples(seeds):
-            # Self-Instruct compares with the human's tasks too.
-            chain.accept(seed)
         asker = _Asker(generation, journal, sorter, context)
         asyncio.run(asker.ask_all())
         if sorter.failed_calls == sorter.calls:
@@ -161,7 +160,9 @@ def run(config: GenerateConfig, context: Context) -> Result:
         **generation.mode.details,
     }
     if config.filters:
-        details["filters"] = chain.table()
+        details["filters"] = sorter.filters
+    if config.mode.seeds_are_instructions:
+        details[SEEDS_ANSWERED] = True
     if sorter.reasoned:
         details["answers with reasoning"] = sorter.reasoned
     if asker.traffic.attempts:
@@ -169,6 +170,48 @@ def run(config: GenerateConfig, context: Context) -> Result:
     again = sorter.passing_failures
     unfinished = f"{again:,} call{'s' * (again > 1)} failed for a passing reason" if again else None
     return Result(sorter.counts, details, unfinished=unfinished)
+
+
+@contextmanager
+def open_sorter(generation: Generation, seeds: tuple[SeedTask, ...], context: Context) -> Iterator[Sorter]:
+    """Open what reads the answers of a run; it writes into the working directory of the stage."""
+    config = generation.config
+    with (
+        Chain(config.filters, {}) as chain,
+        Sorter(generation.mode, generation.coverage, chain, context, config.teacher.kind) as sorter,
+    ):
+        # Self-Instruct compares with the human's tasks too.
+        for seed in () if config.mode.seeds_are_instructions else seed_examples(seeds):
+            chain.accept(seed)
+        yield sorter
+
+
+def waves(
+    generation: Generation, sorter: Sorter, say: Callable[[str], None] = lambda _line: None
+) -> Iterator[Iterable[Call]]:
+    """Yield the calls wave by wave, and those for what is missing after that if the recipe wants it.
+
+    Args:
+        generation: makes the calls.
+        sorter: has read all answers of a wave when the next is taken.
+        say: is told if fewer examples were kept than the recipe wants.
+    """
+    config, mode = generation.config, generation.mode
+
+    def allowed(calls: Iterable[Call]) -> Iterator[Call]:
+        return islice(calls, max(0, config.most_calls - sorter.calls))
+
+    for wave in mode.waves():
+        yield allowed(wave)
+    in_vain = 0
+    while config.shortfall == "ask_again" and (missing := config.num_examples - sorter.kept) > 0:
+        calls, kept = sorter.calls, sorter.kept
+        if calls >= config.most_calls or in_vain >= _IN_VAIN:
+            why = f"the last {in_vain} gave nothing" if in_vain >= _IN_VAIN else "max_calls allows no more"
+            say(f"note: {kept:,} of {config.num_examples:,} kept after {calls:,} calls; {why}")
+            return
+        yield allowed(mode.more(missing))
+        in_vain = 0 if sorter.kept > kept else in_vain + sorter.calls - calls
 
 
 class _Asker:
@@ -179,10 +222,7 @@ class _Asker:
         self._config = generation.config
         found = price_of(self._config.teacher)
         self._ledger = Ledger(found.price if found else None, self._config.teacher.budget)
-        self._planned = self._config.mode.calls(self._config.num_examples, self._config.items_per_call)
         self.traffic = Traffic()
-        # A budget is for the run, not for each time that its command is given.
-        self._ledger.spent = journal.spent
         self.last_failure: TeacherError | None = None
 
     async def ask_all(self) -> None:
@@ -190,28 +230,16 @@ class _Asker:
         context, teacher = self._context, self._config.teacher
         jitter = stream(context.seed, "retry")
         with (
-            context.progress.task("asking the teacher", total=self._planned, unit="calls") as task,
+            context.progress.task(
+                "asking the teacher", total=self._config.planned_calls, unit="calls"
+            ) as task,
             telling(context.progress.say),
         ):
             async with open_teacher(
                 teacher, context.shared, self._journal, self._ledger, jitter, self.traffic
             ) as asked:
-                for wave in self._waves():
+                for wave in waves(self._generation, self._sorter, context.progress.say):
                     await self._ask(wave, asked, task)
-
-    def _waves(self) -> Iterator[Iterable[Call]]:
-        config, mode, sorter = self._config, self._generation.mode, self._sorter
-        for wave in mode.waves():
-            yield self._no_more_than_allowed(wave)
-        while config.shortfall == "ask_again" and sorter.kept < config.num_examples:
-            calls, kept = sorter.calls, sorter.kept
-            yield self._no_more_than_allowed(mode.more(config.num_examples - kept))
-            if sorter.calls == calls or sorter.kept == kept:
-                return  # nothing to ask, or nothing comes of it
-
-    def _no_more_than_allowed(self, calls: Iterable[Call]) -> Iterator[Call]:
-        most = self._config.max_calls or 2 * self._planned
-        return islice(calls, max(0, most - self._sorter.calls))
 
     async def _ask(self, calls: Iterable[Call], teacher: Teacher, task: Task) -> None:
         """Ask the calls of one wave; return when every answer has been read."""
@@ -267,17 +295,3 @@ class _Outcome:
     """The key in the journal."""
     came: Completion | TeacherError | None
     """None for an answer that is read from the journal."""
-
-
-_ITEM = {
-    "type": "object",
-    "properties": {key: {"type": "string"} for key in ("instruction", "input", "output")},
-    "required": ["instruction", "input", "output"],
-    "additionalProperties": False,
-}
-_ITEMS = {
-    "type": "object",
-    "properties": {"items": {"type": "array", "items": _ITEM}},
-    "required": ["items"],
-    "additionalProperties": False,
-}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from instil.data.examples import Counts, Example, Origin, Rejection
 from instil.data.jsonl import JsonlWriter
@@ -20,6 +22,7 @@ from instil.stages.generate.parse import UNFINISHED, Malformed, split_thinking
 from instil.teachers.base import Completion
 
 REASONING_FILE = "reasoning.jsonl"
+_LETTER = "[A-Za-z0-9\u00c0-\u024f]"  # of scripts that part words by spaces
 _FILES = (EXAMPLES_FILE, REJECTED_FILE, FAILURES_FILE, REASONING_FILE)
 
 
@@ -96,8 +99,13 @@ class Sorter:
         for writer in self._writers.values():
             writer.sync()
 
+    @property
+    def filters(self) -> list[dict[str, Any]]:
+        """What each filter was shown and what it said."""
+        return self._chain.table()
+
     def _sort(self, call: Call, key: str, items: Sequence[Draft | Step | Malformed], origin: Origin) -> None:
-        names = [entity.name for entities in call.entities.values() for entity in entities]
+        lists = [[entity.name for entity in entities] for entities in call.entities.values()]
         for place, item in enumerate(items):
             if isinstance(item, Step):
                 continue
@@ -105,7 +113,12 @@ class Sorter:
             if isinstance(item, Malformed):
                 self._reject(Rejection(filter="parse", reason=item.reason, text=item.text, request=key))
                 continue
-            about = _about(item, names, place if len(items) == len(names) else None)
+            text = "\n".join(message.content for message in item.messages)
+            about = tuple(
+                name
+                for names in lists
+                for name in _about(text, names, place if len(items) == len(names) else None)
+            )
             own = origin
             if about or item.evidence:
                 own = origin.model_copy(update={"about": about, "evidence": item.evidence})
@@ -157,13 +170,18 @@ class Sorter:
         self._stack.__exit__(kind, error, trace)
 
 
-def _about(draft: Draft, names: Sequence[str], place: int | None) -> tuple[str, ...]:
-    """Return which of the entities an item is about: those that it names, else the one at its place."""
+def _about(text: str, names: Sequence[str], place: int | None) -> Sequence[str]:
+    """Return which entities of a list a text is about: those that it names, else the one at its place."""
     if len(names) == 1:
-        return (names[0],)
-    text = "\n".join(message.content for message in draft.messages)
-    named = tuple(name for name in names if name in text)
+        return names
+    named = [name for name in names if _word(name).search(text)]
     if named and len(named) < len(names):
         # Of "angina" and "unstable angina" the longer name is meant where both are found.
-        return tuple(n for n in named if not any(n != other and n in other for other in named))
-    return (names[place],) if place is not None else ()
+        return [n for n in named if not any(n != other and _word(n).search(other) for other in named)]
+    return [names[place]] if place is not None else []
+
+
+@lru_cache(maxsize=4096)
+def _word(name: str) -> re.Pattern[str]:
+    """Return what finds a name in any case and number: "flu" is not in "fluid", 流感 is in 患流感的."""
+    return re.compile(rf"(?<!{_LETTER}){re.escape(name)}(?:e?s)?(?!{_LETTER})", re.IGNORECASE)

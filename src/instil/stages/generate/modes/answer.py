@@ -17,6 +17,11 @@ from instil.stages.generate.calls import Call, Plan
 from instil.stages.generate.modes.base import Draft, Mode, ModeConfigBase, Read, Setting
 from instil.stages.generate.parse import Malformed
 
+UNUSED = frozenset(
+    {"answers", "attributes", "coverage", "entities", "shortfall", "task_weights", "wave_calls"}
+)
+"""What means nothing where every call has an instruction of its own."""
+
 
 class AnswerMode(ModeConfigBase):
     """Each call asks one given instruction; the teacher's answer becomes the response."""
@@ -36,6 +41,16 @@ class AnswerMode(ModeConfigBase):
     def needs_seeds(self) -> bool:
         """Whether there must be seed tasks."""
         return self.instructions is None
+
+    @property
+    def seeds_are_instructions(self) -> bool:
+        """Whether the seed tasks are what is answered, so that no row can be compared with them."""
+        return self.instructions is None
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Settings of `generate` that would change nothing in this mode."""
+        return UNUSED
 
     def calls(self, num_examples: int, items_per_call: int) -> int:  # noqa: ARG002
         """Return how many calls are made at most, as far as that is known before."""
@@ -62,6 +77,9 @@ class _Answers:
     def messages(self, call: Call) -> tuple[Message, ...]:
         """Return the instruction, inside the recipe's template if it names one."""
         return question(self._setting, call)
+
+    def schema(self, call: Call) -> None:
+        """Leave the form to the teacher: its answer is kept as it is."""
 
     def read(self, call: Call, text: str, *, cut_off: bool) -> Iterator[Read]:
         """Yield the one conversation."""

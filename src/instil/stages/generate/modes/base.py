@@ -12,6 +12,7 @@ from instil.data.examples import Evidence, Example
 from instil.data.messages import Message
 from instil.stages.generate.calls import Call, Plan
 from instil.stages.generate.coverage import Coverage
+from instil.stages.generate.modes.schemas import Schema
 from instil.stages.generate.parse import Item, Malformed
 from instil.stages.generate.prompts import PromptTemplate
 
@@ -90,6 +91,10 @@ class Mode(Protocol):
         """Return what a call says to the teacher."""
         ...
 
+    def schema(self, call: Call) -> Schema | None:
+        """Return the form of the answer that a call asks for, where it is JSON."""
+        ...
+
     def read(self, call: Call, text: str, *, cut_off: bool) -> Iterator[Read]:
         """Yield what an answer holds, in order."""
         ...
@@ -116,6 +121,21 @@ class ModeConfigBase(Config):
     def needs_seeds(self) -> bool:
         """Whether there must be seed tasks."""
         return False
+
+    @property
+    def seeds_are_instructions(self) -> bool:
+        """Whether the seed tasks are what is answered, so that no row can be compared with them."""
+        return False
+
+    @property
+    def learns(self) -> bool:
+        """Whether later calls depend on the answers to earlier ones."""
+        return False
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Settings of `generate` that would change nothing in this mode."""
+        return frozenset()
 
     @property
     def seeds_in_call(self) -> int | None:

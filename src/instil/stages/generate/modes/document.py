@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from heapq import nsmallest
 from typing import Annotated, Any, Literal
 
@@ -16,8 +17,9 @@ from instil.data.examples import Example
 from instil.data.messages import Message, ask
 from instil.data.random import rank
 from instil.errors import StageError
-from instil.stages.generate.calls import Call, SeedDealer, by_turns
+from instil.stages.generate.calls import Call, plan_calls, random_calls
 from instil.stages.generate.modes.base import Mode, ModeConfigBase, Read, Setting, drafted
+from instil.stages.generate.modes.schemas import GROUNDED_ITEMS, Schema
 from instil.stages.generate.parse import Malformed, parse_items
 
 
@@ -54,6 +56,11 @@ class DocumentMode(ModeConfigBase):
     def template_values(self) -> frozenset[str]:
         """What a template can use in this mode besides seeds, entities, attributes and item_count."""
         return frozenset({"passage"})
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Settings of `generate` that would change nothing in this mode."""
+        return frozenset({"answers", "wave_calls"})
 
     def open(self, setting: Setting) -> Mode:
         """Return the mode, ready to make calls.
@@ -94,27 +101,30 @@ class _Documents:
         assert setting.prompt is not None
         self._setting, self._template, self._passages = setting, setting.prompt, found
         self._kept = [0] * len(found)
-        self._show = SeedDealer(setting.plan)
+        self._series = plan_calls(setting.plan) if setting.evenly else random_calls(setting.plan)
         # Where not every passage gets its turn, they are taken from all over the documents.
         seed = setting.plan.random_for("passages").getrandbits(32)
         self._order = sorted(range(len(found)), key=lambda place: rank(seed, found[place].id, place))
 
     def waves(self) -> Iterator[Iterable[Call]]:
         """Yield one wave."""
-        count = math.ceil(self._setting.num_examples / self._setting.plan.items)
-        cells = by_turns([cell.weight for cell in self._setting.plan.cells])
-        yield (self._call(self._order[n % len(self._order)], next(cells)) for n in range(count))
+        count, many = math.ceil(self._setting.num_examples / self._setting.plan.items), len(self._order)
+        # A step aside when passages and cells begin together again, or each would meet the same ones.
+        together = math.lcm(many, len(self._setting.plan.cells))
+        yield (self._call(self._order[(n + n // together) % many]) for n in range(count))
 
     def more(self, missing: int) -> Iterable[Call]:
         """Return calls for the passages that gave least."""
         count = math.ceil(missing / self._setting.plan.items)
-        cells = by_turns([cell.weight for cell in self._setting.plan.cells])
-        chosen = nsmallest(count, self._order, key=self._kept.__getitem__)
-        return [self._call(place, next(cells)) for place in chosen]
+        return [self._call(place) for place in nsmallest(count, self._order, key=self._kept.__getitem__)]
 
     def messages(self, call: Call) -> tuple[Message, ...]:
         """Return the filled template."""
         return ask(self._template.render(call, {"passage": call.passage}), system=self._setting.system)
+
+    def schema(self, call: Call) -> Schema:  # noqa: ARG002
+        """Return the form of items with their evidence."""
+        return GROUNDED_ITEMS
 
     def read(self, call: Call, text: str, *, cut_off: bool) -> Iterator[Read]:
         """Yield the items of an answer, each with the passage that it rests on."""
@@ -129,14 +139,5 @@ class _Documents:
         """Count what the passage gave."""
         self._kept[call.place] += 1
 
-    def _call(self, place: int, cell_index: int) -> Call:
-        cell = self._setting.plan.cells[cell_index]
-        return Call(
-            task=cell.task,
-            seeds=self._show(cell.task),
-            entities={},
-            attributes=cell.attributes,
-            items=self._setting.plan.items,
-            passage=self._passages[place],
-            place=place,
-        )
+    def _call(self, place: int) -> Call:
+        return replace(next(self._series), passage=self._passages[place], place=place)

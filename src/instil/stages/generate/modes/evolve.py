@@ -17,8 +17,9 @@ from instil.data.examples import Example
 from instil.data.messages import Message, ask
 from instil.data.words import words
 from instil.stages.generate.calls import Call
-from instil.stages.generate.modes.answer import given_instructions, question, response
+from instil.stages.generate.modes.answer import UNUSED, given_instructions, question, response
 from instil.stages.generate.modes.base import Mode, ModeConfigBase, Read, Setting, Step
+from instil.stages.generate.modes.schemas import INSTRUCTION, Schema
 from instil.stages.generate.parse import Malformed
 from instil.stages.generate.prompts import PACKAGED, PromptFile, PromptTemplate
 
@@ -53,6 +54,16 @@ class EvolveMode(ModeConfigBase):
     def needs_seeds(self) -> bool:
         """Whether there must be seed tasks."""
         return self.instructions is None
+
+    @property
+    def learns(self) -> bool:
+        """Whether later calls depend on the answers to earlier ones."""
+        return True
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Settings of `generate` that would change nothing in this mode."""
+        return UNUSED
 
     def calls(self, num_examples: int, items_per_call: int) -> int:  # noqa: ARG002
         """Return how many calls are made at most: one to evolve and one to answer, for each example."""
@@ -110,6 +121,10 @@ class _Evolution:
         assert call.source is not None
         values = {"instruction": call.source.messages[-1].content, "method": call.method}
         return ask(self._templates[call.method].render(call, values), system=self._setting.system)
+
+    def schema(self, call: Call) -> Schema | None:
+        """Return the form of an evolved instruction; an answer has none."""
+        return INSTRUCTION if call.method else None
 
     def read(self, call: Call, text: str, *, cut_off: bool) -> Iterator[Read]:
         """Yield a step to answer next, or the answered instruction."""

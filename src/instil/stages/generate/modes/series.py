@@ -14,6 +14,7 @@ from instil.data.examples import Example, Instance, SeedTask
 from instil.data.messages import Message, ask
 from instil.stages.generate.calls import Call, plan_calls, random_calls
 from instil.stages.generate.modes.base import Draft, Mode, ModeConfigBase, Read, Setting, drafted
+from instil.stages.generate.modes.schemas import DIALOGUES, ITEMS, Schema
 from instil.stages.generate.parse import Item, Malformed, parse_dialogues, parse_items, parse_numbered
 
 _BOOTSTRAP_WAVE = 32
@@ -58,6 +59,11 @@ class BootstrapMode(ModeConfigBase):
         return True
 
     @property
+    def learns(self) -> bool:
+        """Whether later calls depend on the answers to earlier ones."""
+        return True
+
+    @property
     def seeds_in_call(self) -> int:
         """How many seed tasks a call shows, where this is not `seeds_per_prompt`."""
         return self.human_seeds
@@ -93,6 +99,11 @@ class DialogueMode(ModeConfigBase):
         """What a template can use in this mode besides seeds, entities, attributes and item_count."""
         return frozenset({"min_turns", "max_turns"})
 
+    @property
+    def unused(self) -> frozenset[str]:
+        """Settings of `generate` that would change nothing in this mode."""
+        return frozenset({"answers"})
+
     def open(self, setting: Setting) -> Mode:
         """Return the mode, ready to make calls."""
         return _Dialogues(setting, {"min_turns": self.min_turns, "max_turns": self.max_turns})
@@ -106,31 +117,39 @@ class _Series:
         assert setting.prompt is not None
         self._setting, self._template, self._values = setting, setting.prompt, values or {}
         self._numbered = setting.answers == "numbered"
+        self._series = plan_calls(setting.plan) if setting.evenly else random_calls(setting.plan)
 
     def waves(self) -> Iterator[Iterable[Call]]:
         """Yield the calls, wave by wave."""
-        setting, plan = self._setting, self._setting.plan
-        left = math.ceil(setting.num_examples / plan.items)
+        setting = self._setting
+        left = math.ceil(setting.num_examples / setting.plan.items)
         size = min(setting.wave_calls or left, left)
-        series = plan_calls(plan) if setting.evenly else random_calls(plan)
-        yield islice(series, size)
+        yield islice(self._series, size)
         while left := left - size:
             size = min(size, left)
-            yield setting.coverage.steered(size) if setting.evenly else islice(series, size)
+            yield self._next(size)
 
     def more(self, missing: int) -> Iterable[Call]:
         """Return calls for the cells that lack most."""
-        return self._setting.coverage.steered(math.ceil(missing / self._setting.plan.items))
+        return self._next(math.ceil(missing / self._setting.plan.items))
+
+    def _next(self, count: int) -> Iterable[Call]:
+        setting = self._setting
+        return setting.coverage.steered(count) if setting.evenly else islice(self._series, count)
 
     def messages(self, call: Call) -> tuple[Message, ...]:
         """Return the filled template."""
         return ask(self._template.render(call, self._values), system=self._setting.system)
 
+    def schema(self, call: Call) -> Schema | None:  # noqa: ARG002
+        """Return the form of items, where the prompt asks for JSON."""
+        return None if self._numbered else ITEMS
+
     def read(self, call: Call, text: str, *, cut_off: bool) -> Iterator[Read]:
         """Yield the items of an answer."""
         if self._numbered:
             # The prompt may end in the first label of the answer, as Alpaca's does.
-            lead = self.messages(call)[-1].content.rsplit("\n", 1)[-1]
+            lead = self.messages(call)[-1].content.rstrip().rsplit("\n", 1)[-1]
             found: Iterable[Item | Malformed] = parse_numbered(text, cut_off=cut_off, lead=lead)
         else:
             found = parse_items(text, cut_off=cut_off)
@@ -179,6 +198,10 @@ class _Bootstrap(_Series):
 
 
 class _Dialogues(_Series):
+    def schema(self, call: Call) -> Schema:  # noqa: ARG002
+        """Return the form of conversations."""
+        return DIALOGUES
+
     def read(self, call: Call, text: str, *, cut_off: bool) -> Iterator[Read]:  # noqa: ARG002
         """Yield the conversations of an answer."""
         for item in parse_dialogues(text, cut_off=cut_off):

@@ -15,6 +15,7 @@ from instil.stages.generate.parse.reader import Repeated
 TWICE = "a key twice with different texts"
 CONVERSATION = "a conversation where an item was asked for"
 NO_OBJECT = "not an object"
+LENGTHS = "lists of different lengths"
 _DEEPEST = 6
 
 _Pairs = list[tuple[Key, Any]]
@@ -113,8 +114,13 @@ def _pairs(value: dict[str, Any]) -> _Pairs:
 
 def _inner(value: Mapping[str, Any]) -> Iterator[Any]:
     """Yield what may be items inside an object that is none: the members of lists, and objects with parts."""
+    found = {name: keys.key(name) for name in value}
+    asks = any(
+        key.part == "instruction" and not key.rank and _is_text(value[name]) for name, key in found.items()
+    )
     for name, each in value.items():
-        if keys.is_turns(name):
+        # An answer that is data, such as a card with a question, is no item of its own.
+        if keys.is_turns(name) or (asks and found[name].part not in (None, "instruction")):
             continue
         if isinstance(each, list) and any(isinstance(member, dict | list) for member in each):
             if keys.key(name).part is None or all(isinstance(member, dict | list) for member in each):
@@ -142,11 +148,13 @@ def _groups(pairs: _Pairs) -> list[_Pairs]:
     """Return the keys of each item of an object: several where `},{` was left out between them.
 
     Two items in one object are told by the sequence of keys that starts again; each of them must then be
-    whole. A key that comes twice with one value is one.
+    whole. A key that comes twice with one value is one. `instructions` and `outputs` hold those of all items.
 
     Raises:
-        NoItem: a key comes twice in another way.
+        NoItem: a key comes twice in another way, or such lists do not belong together.
     """
+    if {"instructions", "outputs"} <= {key.name for key, each in pairs if isinstance(each, list)}:
+        return _columns(pairs)
     once: _Pairs = []
     for pair in pairs:
         if pair not in once:
@@ -161,6 +169,18 @@ def _groups(pairs: _Pairs) -> list[_Pairs]:
         if len(groups) == 1 or not {"instruction", "output"} <= set(parts) or len(set(parts)) < len(parts):
             raise NoItem(TWICE)
     return groups
+
+
+def _columns(pairs: _Pairs) -> list[_Pairs]:
+    columns = [
+        (key, each if isinstance(each, list) else []) for key, each in pairs if each not in ("", None, [])
+    ]
+    if len({len(column) for _, column in columns}) > 1:
+        raise NoItem(LENGTHS)
+    names = [key for key, _ in columns]
+    return [
+        list(zip(names, row, strict=True)) for row in zip(*(column for _, column in columns), strict=True)
+    ]
 
 
 def _item(pairs: _Pairs, around: str | None) -> Item:

@@ -17,6 +17,7 @@ from instil.stages.generate.parse.parts import (
     AMBIGUOUS,
     BROKEN,
     EMPTY,
+    EMPTY_LIST,
     NO_JSON,
     Doubtful,
     EndOfText,
@@ -48,6 +49,7 @@ _NAME_AT = re.compile(rf"[{{｛]?\s*{_NAME}")
 _ENDS_IN_HEAD = re.compile(r"[:：]\s*(?:[\[［]\s*)*\Z")
 _WITHOUT_BRACE = re.compile(rf"(?:[\s,，;；\[\]［］]|```\w*)*(?P<key>{_NAME})\s*[:：]")
 _OPEN_END = re.compile(rf"{_Q}[^{QUOTES}}}\]｝］]*\Z")  # no bracket behind the last quote
+_EMPTY_LIST = re.compile(r"\s*(?:```\w*\s*)?(?:\{\s*\"\w+\"\s*:\s*)?\[\s*\](?:\s*\})?\s*(?:```)?\s*")
 _ESCAPED = re.compile(r"\{(?:\\[nrt]|\s)*\\\"")
 
 
@@ -69,6 +71,9 @@ def find_objects(text: str, *, cut_off: bool) -> Iterator[Found | Malformed]:
     """Yield the outermost objects of an answer in order; at least one part, whatever the answer is."""
     if not text.strip():
         yield malformed(EMPTY, text)
+        return
+    if _EMPTY_LIST.fullmatch(text):
+        yield malformed(EMPTY_LIST, text)
         return
     brace = _BRACE.search(text)
     if brace is not None and _ESCAPED.match(text, brace.start()) and (inner := _inner(text)) is not None:

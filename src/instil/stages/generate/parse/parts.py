@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 EMPTY = "empty answer"
+EMPTY_LIST = "an empty list"
 NO_JSON = "no JSON in the answer"
 BROKEN = "not valid JSON"
 AMBIGUOUS = "not valid JSON, and can be read in more than one way"
