@@ -512,6 +512,7 @@ def test_answers_to_seed_tasks_are_not_compared_with_the_seed_tasks(workshop: Wo
     [
         ("answer", {"attributes": {"tone": ["kind"]}}),
         ("evolve", {"shortfall": "ask_again"}),
+        ("evolve", {"max_calls": 3}),
         ("answer", {"answers": "numbered"}),
         ("dialogue", {"answers": "numbered"}),
         ({"kind": "document", "documents": ["."]}, {"wave_calls": 3}),

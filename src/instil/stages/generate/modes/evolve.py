@@ -62,8 +62,12 @@ class EvolveMode(ModeConfigBase):
 
     @property
     def unused(self) -> frozenset[str]:
-        """Settings of `generate` that would change nothing in this mode."""
-        return UNUSED
+        """Settings of `generate` that would change nothing in this mode, or break it.
+
+        With `max_calls` an instruction could be evolved, paid for, and never answered; `num_examples` limits
+        both calls at once.
+        """
+        return UNUSED | {"max_calls"}
 
     def calls(self, num_examples: int, items_per_call: int) -> int:  # noqa: ARG002
         """Return how many calls are made at most: one to evolve and one to answer, for each example."""
