@@ -154,6 +154,7 @@ def _once(case: Case, tool: str, bins: dict[str, Path], server: LoopbackTeacher)
     stats = server.get("/stats")
     return {
         "wall_s": run.wall_s,
+        "wall_over_ideal": run.wall_s / case.ideal_s,
         "over_ideal": stats["span_s"] / case.ideal_s,
         "cpu_s": run.cpu_s,
         "cpu_s_per_1000_rows": run.cpu_s / rows * 1000,

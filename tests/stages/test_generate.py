@@ -116,7 +116,7 @@ class Said:
         self.lines.append(line)
 
     def advance(self, amount: int = 1, note: str | None = None) -> None:
-        self.notes += [note] * amount
+        self.notes.append(note)
 
     @contextmanager
     def task(self, what: str, *, total: int | None, unit: str) -> Iterator[Task]:

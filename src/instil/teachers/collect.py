@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
 
 from instil.errors import (
     BudgetSpent,
@@ -22,6 +23,7 @@ CallFailed = TeacherUnavailable | TeacherRejected
 _GRACE_S = 30.0
 _ENOUGH_TO_TELL = 8
 _BETWEEN_BREATHS = 64
+_AT_ONCE = 4
 
 
 async def collect(
@@ -122,20 +124,59 @@ class _Pool:
 
 
 class InOrder(Generic[T]):
-    """Hands on what comes in any order in the order of its positions 0, 1, 2 and so on."""
+    """Hands on what comes in any order in the order of its positions 0, 1, 2 and so on.
 
-    def __init__(self, handle: Callable[[T], None]) -> None:
+    Use it in an `async with` block, which ends when everything has been handed on. A few are handed on at
+    a time, between what else there is to do: a burst of answers must not hold up the next requests.
+
+    Args:
+        handle: takes each value when all before it have been taken; what it raises is raised by the next
+            `put`, or at the end of the block.
+    """
+
+    def __init__(self, handle: Callable[[T], object]) -> None:
         self._handle = handle
         self._waiting: dict[int, T] = {}
         self._next = 0
+        self._all_there = False
+        self._news = asyncio.Event()
 
-    def is_next(self, index: int) -> bool:
-        """Whether everything before this position has been handed on."""
-        return index == self._next
+    @property
+    def backlog(self) -> int:
+        """How many values have not been handed on."""
+        return len(self._waiting)
 
     def put(self, index: int, value: T) -> None:
-        """Take the value of a position, and hand on all that have their turn."""
+        """Take the value of a position."""
+        if self._handing_on.done():
+            self._handing_on.result()
         self._waiting[index] = value
-        while self._next in self._waiting:
-            self._handle(self._waiting.pop(self._next))
-            self._next += 1
+        if index == self._next:
+            self._news.set()
+
+    async def _hand_on(self) -> None:
+        while True:
+            while self._next in self._waiting:
+                self._handle(self._waiting.pop(self._next))
+                self._next += 1
+                if self._next % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            if self._all_there:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    async def __aenter__(self) -> Self:
+        self._handing_on = asyncio.create_task(self._hand_on())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._all_there = True
+        self._news.set()
+        if error is None:
+            await self._handing_on
+        else:
+            self._handing_on.cancel()
+            await asyncio.gather(self._handing_on, return_exceptions=True)

@@ -32,6 +32,7 @@ from instil.teachers.prices import price_of
 from instil.teachers.telling import telling
 from instil.teachers.traffic import Traffic
 
+_MOST_IN_MEMORY = 1024
 _64_BITS = (1 << 64) - 1
 _IN_VAIN = 10  # so many calls in a row of which nothing is kept, and no further ones are made
 
@@ -244,7 +245,6 @@ class _Asker:
     async def _ask(self, calls: Iterable[Call], teacher: Teacher, task: Task) -> None:
         """Ask the calls of one wave; return when every answer has been read."""
         waiting: dict[int, Call] = {}
-        order = InOrder[_Outcome](self._sort)
 
         def requests() -> Iterator[Request]:
             for index, (call, request) in enumerate(self._generation.requests(calls)):
@@ -252,8 +252,8 @@ class _Asker:
                 yield request
 
         def on_answer(index: int, request: Request, completion: Completion) -> None:
-            # An answer that comes before its turn is read again from the journal when that has come.
-            soon = order.is_next(index)
+            # Where many wait for one that is late, they are read again from the journal when it has come.
+            soon = order.backlog < _MOST_IN_MEMORY
             key, kept = ("", completion) if soon else (self._journal.key(request), None)
             order.put(index, _Outcome(waiting.pop(index), request.key, key, kept))
             task.advance(1, self._note())
@@ -262,13 +262,15 @@ class _Asker:
             self.last_failure = error
             order.put(index, _Outcome(waiting.pop(index), request.key, "", error))
 
-        await collect(
-            requests(),
-            teacher,
-            max_concurrency=self._config.teacher.workers,
-            on_answer=on_answer,
-            on_failure=on_failure,
-        )
+        async with InOrder[_Outcome](self._sort) as order:
+            await collect(
+                requests(),
+                teacher,
+                max_concurrency=self._config.teacher.workers,
+                on_answer=on_answer,
+                on_failure=on_failure,
+            )
+        task.advance(0, self._note())
 
     def _sort(self, outcome: _Outcome) -> None:
         if isinstance(outcome.came, TeacherError):
