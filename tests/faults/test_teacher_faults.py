@@ -90,6 +90,9 @@ def test_errors_resets_and_hanging_answers_lose_nothing(tmp_path: Path, server: 
     stats = server.get("/stats")
     assert sum(stats["faults"][name] for name in ("p429", "p500", "preset", "pslow")) >= 50
     assert stats["paid_again"] == 0
+    shown = instil("show", "runs/bench", cwd=bench.directory).stdout
+    assert "traffic: attempts " in shown
+    assert ", retried " in shown
 
 
 def test_a_server_that_takes_32_at_once_is_not_hammered_by_128(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import orjson
 from instil.cli import display
 from instil.data.text import with_error
 from instil.errors import StoreError
-from instil.pipeline import STAGES
+from instil.pipeline import STAGES, UNFINISHED
 from instil.stages.evaluate import SCORES_FILE
 from instil.store.lineage import Link, lineage, verify
 
@@ -77,15 +78,26 @@ def _details(details: Any) -> None:
             for name, row in sources.items()
         ]
         display.print_table(columns, rows)
-    facts = [
-        f"{key.replace('_', ' ')} {value:,.4g}"
-        if isinstance(value, float)
-        else f"{key.replace('_', ' ')} {value:,}"
-        for key, value in details.items()
-        if isinstance(value, int | float)
-    ]
-    if facts:
-        click.echo(f"{'':<10}{', '.join(facts)}")
+    if facts := _numbers(details):
+        click.echo(f"{'':<10}{facts}")
+    for name in ("traffic", "documents"):
+        if facts := _numbers(details.get(name, {})):
+            click.echo(f"{'':<10}{name}: {facts}")
+    if unfinished := details.get(UNFINISHED):
+        click.echo(f"{'':<10}{unfinished}; the next run tries again")
+
+
+def _numbers(facts: Mapping[str, Any]) -> str:
+    """Return the numbers among named facts, to be read."""
+    numbers = {
+        key.replace("_", " "): value
+        for key, value in facts.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return ", ".join(
+        f"{key} {value:,.4g}" if isinstance(value, float) else f"{key} {value:,}"
+        for key, value in numbers.items()
+    )
 
 
 def _scores(links: tuple[Link, ...]) -> None:
