@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from aiohttp import web
 
@@ -105,10 +105,25 @@ class ScriptedServer:
         return runner
 
 
+class Startable(Protocol):
+    """A server that can be run in a thread of its own."""
+
+    async def _start(self) -> web.AppRunner: ...
+
+
+S = TypeVar("S", bound=Startable)
+
+
 @contextmanager
 def serving(script: Script | Reply) -> Iterator[ScriptedServer]:
     """Run a server while the block runs; a single reply is sent to everyone."""
-    server = ScriptedServer(in_turn(script) if isinstance(script, Reply) else script)
+    with running(ScriptedServer(in_turn(script) if isinstance(script, Reply) else script)) as server:
+        yield server
+
+
+@contextmanager
+def running(server: S) -> Iterator[S]:
+    """Run a server while the block runs."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

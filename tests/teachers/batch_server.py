@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from tests.fakes import running
+
 Step = Literal["upload", "create", "list", "get", "download"]
 Row = dict[str, Any]
 
@@ -234,17 +236,5 @@ def _is_error(row: Row) -> bool:
 @contextmanager
 def batch_server() -> Iterator[BatchServer]:
     """Run a server while the block runs."""
-    server = BatchServer()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        runner = asyncio.run_coroutine_threadsafe(server._start(), loop).result(5)
-        try:
-            yield server
-        finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(5)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()
+    with running(BatchServer()) as server:
+        yield server

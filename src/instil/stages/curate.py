@@ -40,11 +40,8 @@ from instil.stages.base import (
     Stage,
 )
 from instil.store.manifest import read_manifest
-from instil.teachers.base import Usage
-from instil.teachers.budgeted import worst_case
+from instil.teachers.forecast import HOW_COUNTED, Forecast
 from instil.teachers.prices import price_of
-
-_BYTES_PER_TOKEN = 3  # a rough mean over English (4) and Chinese (2 to 3)
 
 
 class CurateConfig(Config):
@@ -176,19 +173,18 @@ def _estimate(config: CurateConfig, context: Context) -> Estimate:
 
 def _asking(judge: Judge, config: CurateConfig, context: Context) -> Estimate:
     found = price_of(judge.teacher)
-    asked, worst = 0, Usage()
+    forecast = Forecast()
     for request in judge.requests(_examples(config, context)):
-        asked += sum(len(message.content.encode()) for message in request.messages)
-        worst += worst_case(request)
+        forecast.add(request)
     return Estimate(
         calls=len(judge.needed),
         paid=judge.teacher.paid,
-        input_tokens=asked // _BYTES_PER_TOKEN,
-        output_tokens=worst.output_tokens,
-        cost_usd=found.price.of(worst) if found else None,
+        input_tokens=forecast.input_tokens(),
+        output_tokens=forecast.output_tokens(),
+        cost_usd=forecast.cost_usd(found),
         assumptions=(
             "a row that the judge rejects can make room for a similar one, which is judged then",
-            f"input counted as {_BYTES_PER_TOKEN} bytes a token, output as the most that max_tokens allows",
+            HOW_COUNTED,
             f"price: {found.source}" if found else "no price is known for the judge; give `teacher.price`",
         ),
     )

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from instil.teachers.anthropic import AnthropicConfig
-from instil.teachers.base import SAMPLING_FIELDS, Teacher, TeacherConfigBase
+from instil.teachers.base import Teacher, TeacherConfigBase, teacher_identity
 from instil.teachers.batch import BatchConfig
 from instil.teachers.budgeted import BudgetedTeacher, Ledger
 from instil.teachers.ernie import ErnieConfig
@@ -30,15 +30,12 @@ from instil.teachers.traffic import Traffic
 TALLIES = "spent"
 """Name of the directory of a run in which budgets remember what calls without an answer may have cost."""
 
+__all__ = ["TeacherConfig", "open_teacher", "teacher_identity"]
+
 TeacherConfig = Annotated[
     OpenAICompatibleConfig | ErnieConfig | AnthropicConfig | BatchConfig | LocalConfig | RecordedConfig,
     Field(discriminator="kind"),
 ]
-
-
-def teacher_identity(config: TeacherConfigBase) -> dict[str, Any]:
-    """Return what of a teacher decides its answers besides the request: its kind and model."""
-    return {key: value for key, value in config.identity().items() if key not in SAMPLING_FIELDS}
 
 
 @asynccontextmanager

@@ -234,3 +234,8 @@ class TeacherConfigBase(Config):
         Args:
             home: a directory of the run that outlives a restart, for what a teacher must remember.
         """
+
+
+def teacher_identity(config: TeacherConfigBase) -> dict[str, Any]:
+    """Return what of a teacher decides its answers besides the request: its kind and model."""
+    return {key: value for key, value in config.identity().items() if key not in SAMPLING_FIELDS}

@@ -6,27 +6,25 @@ while batches are at the server: the same command finds them again and pays for 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from instil.config.base import RuntimeOnly
 from instil.data.fingerprint import fingerprint
-from instil.teachers.base import SAMPLING_FIELDS
+from instil.teachers.base import teacher_identity
 from instil.teachers.batch_api import BatchApi
 from instil.teachers.batch_carrier import Carrier
 from instil.teachers.batch_log import BatchLog
 from instil.teachers.batch_teacher import BatchTeacher
-from instil.teachers.chat_completions import Dialect, response_format
-from instil.teachers.http import open_http
-from instil.teachers.providers import PROVIDERS, UNNAMED, Provider, StructuredOutput
-from instil.teachers.remote import Address, RemoteTeacherConfig, Variable, read_key, refuse_options
+from instil.teachers.chat_server import ChatServerConfig
+from instil.teachers.remote import Address, refuse_options
 
 
-class BatchConfig(RemoteTeacherConfig):
+class BatchConfig(ChatServerConfig):
     """A server with the OpenAI batch API: answers within a day, for half of the usual price at OpenAI.
 
     A `price` is taken as it stands, so give that of the batch API. What is submitted is noted in the run's
@@ -38,13 +36,6 @@ class BatchConfig(RemoteTeacherConfig):
     """Fills in `base_url`, `api_key_env` and `structured_output` where they are not given."""
     base_url: Annotated[Address | None, RuntimeOnly] = None
     """Address up to and with the version, for example https://api.openai.com/v1."""
-    model: str
-    """The model name that the server expects."""
-    api_key_env: Annotated[Variable | None, RuntimeOnly] = None
-    """Name of the environment variable that holds the key, never the key; the provider's own if not given."""
-    structured_output: Literal["auto", "json_schema", "json_object", "off"] = "auto"
-    """How the server is told to answer in JSON; `auto` is what the provider has, and `off` for a server
-    without a name."""
     endpoint: Annotated[str, RuntimeOnly] = Field(default="/v1/chat/completions", pattern=r"^/")
     """Where the server sends each request of a batch, as a path."""
     completion_window: Annotated[str, RuntimeOnly] = "24h"
@@ -65,16 +56,8 @@ class BatchConfig(RemoteTeacherConfig):
     def _has_an_address(self) -> Self:
         if self.provider is None and self.base_url is None:
             raise ValueError("give a base_url, or a provider: openai, groq, dashscope")
-        refuse_options(self, self._known.unknown, f"provider {self.provider!r}")
+        refuse_options(self, self.known.unknown, f"provider {self.provider!r}")
         return self
-
-    def identity(self) -> dict[str, Any]:
-        """Return what decides an answer: `auto` counts as what it stands for."""
-        return {**super().identity(), "structured_output": self._dialect.structured_output}
-
-    def schema_for(self, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the schema if the server is told of it."""
-        return schema if response_format(schema, self._dialect.structured_output) else None
 
     @property
     def first_concurrency(self) -> int:
@@ -91,26 +74,19 @@ class BatchConfig(RemoteTeacherConfig):
         """No more than may wait: a call that is tried again joins the next batch at once."""
         return self.max_concurrency
 
-    def preflight(self) -> None:
-        """Check that the key is in the environment."""
-        self._key()
-
     @asynccontextmanager
     async def open(self, home: Path) -> AsyncIterator[BatchTeacher]:
         """Connect, and read what was submitted before."""
-        key = self._key()
-        headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        base_url = self.base_url or self._known.base_url
-        identity = {name: value for name, value in self.identity().items() if name not in SAMPLING_FIELDS}
-        asked = fingerprint([base_url.rstrip("/"), identity])
-        async with open_http(timeout_s=self.timeout_s, headers=headers, secrets=[key] if key else []) as http:
+        base_url = self.base_url or self.known.base_url
+        asked = fingerprint([base_url.rstrip("/"), teacher_identity(self)])
+        async with self.connect() as http:
             api = BatchApi(http, base_url, self.endpoint, self.completion_window)
             with BatchLog(home, asked) as batches:
                 carrier = Carrier(api, batches, poll_s=self.poll_s)
                 teacher = BatchTeacher(
                     carrier,
                     self.model,
-                    self._dialect,
+                    self.dialect,
                     requests_per_batch=self.requests_per_batch,
                     linger_s=self.linger_s,
                 )
@@ -118,17 +94,3 @@ class BatchConfig(RemoteTeacherConfig):
                     yield teacher
                 finally:
                     await teacher.close()
-
-    @property
-    def _known(self) -> Provider:
-        return PROVIDERS[self.provider] if self.provider else UNNAMED
-
-    @property
-    def _dialect(self) -> Dialect:
-        asked = self.structured_output
-        mode: StructuredOutput = self._known.structured_output if asked == "auto" else asked
-        return Dialect.of(self._known, mode)
-
-    def _key(self) -> SecretStr | None:
-        variable = self.api_key_env or self._known.api_key_env
-        return read_key(variable, "api_key_env") if variable else None

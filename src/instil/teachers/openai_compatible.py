@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import orjson
-from pydantic import BeforeValidator, SecretStr, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from instil.config.base import Items, RuntimeOnly
 from instil.errors import TeacherUnavailable
 from instil.teachers.base import Completion, Request
-from instil.teachers.chat_completions import Dialect, chat_body, read_completion, response_format
+from instil.teachers.chat_completions import Dialect, chat_body, read_completion
+from instil.teachers.chat_server import ChatServerConfig
 from instil.teachers.endpoints import Endpoints
-from instil.teachers.http import HttpAnswer, HttpClient, open_http
-from instil.teachers.providers import PROVIDERS, UNNAMED, Provider, ProviderName, StructuredOutput
+from instil.teachers.http import HttpAnswer, HttpClient
+from instil.teachers.providers import PROVIDERS
 from instil.teachers.refusals import read_refusal
-from instil.teachers.remote import Address, RemoteTeacherConfig, Variable, read_key, refuse_options
+from instil.teachers.remote import Address, refuse_options
 
 log = logging.getLogger(__name__)
 
@@ -28,67 +29,28 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-class OpenAICompatibleConfig(RemoteTeacherConfig):
+class OpenAICompatibleConfig(ChatServerConfig):
     """A server with the OpenAI chat completions API: a `provider` by name, or any by its `base_url`."""
 
     kind: Literal["openai_compatible"]
-    provider: Annotated[ProviderName | None, RuntimeOnly] = None
-    """Fills in `base_url`, `api_key_env` and `structured_output` where they are not given."""
     base_url: Annotated[tuple[Address, ...], Items, BeforeValidator(_listed), RuntimeOnly] = ()
     """Address up to and with the version, for example https://api.example.com/v1, or a list of servers with
     the same model: each call goes to the one with the fewest calls outstanding."""
-    model: str
-    """The model name that the server expects."""
-    api_key_env: Annotated[Variable | None, RuntimeOnly] = None
-    """Name of the environment variable that holds the key, never the key; the provider's own if not given,
-    none for an open server."""
-    structured_output: Literal["auto", "json_schema", "json_object", "off"] = "auto"
-    """How the server is told to answer in JSON: by a schema, as any object (only where the prompt wants one
-    and not a list), or by the prompt alone; `auto` is what the provider has, and `off` for a server without
-    a name. A server that refuses is asked in plain text."""
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:
         if self.provider is None and not self.base_url:
             raise ValueError(f"give a base_url, or a provider: {', '.join(PROVIDERS)}")
         if self.provider:
-            refuse_options(self, self._known.unknown, f"provider {self.provider!r}")
+            refuse_options(self, self.known.unknown, f"provider {self.provider!r}")
         return self
-
-    def identity(self) -> dict[str, Any]:
-        """Return what decides an answer: `auto` counts as what it stands for."""
-        return {**super().identity(), "structured_output": self._dialect.structured_output}
-
-    def schema_for(self, schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Return the schema if the server is told of it."""
-        return schema if response_format(schema, self._dialect.structured_output) else None
-
-    def preflight(self) -> None:
-        """Check that the key is in the environment."""
-        self._key()
 
     @asynccontextmanager
     async def open(self, home: Path) -> AsyncIterator[OpenAICompatibleTeacher]:  # noqa: ARG002
         """Connect, ready to be used in an `async with`."""
-        key = self._key()
-        headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        endpoints = Endpoints(self.base_url or (self._known.base_url,))
-        async with open_http(timeout_s=self.timeout_s, headers=headers, secrets=[key] if key else []) as http:
-            yield OpenAICompatibleTeacher(http, endpoints, self.model, self._dialect)
-
-    @property
-    def _known(self) -> Provider:
-        return PROVIDERS[self.provider] if self.provider else UNNAMED
-
-    @property
-    def _dialect(self) -> Dialect:
-        asked = self.structured_output
-        mode: StructuredOutput = self._known.structured_output if asked == "auto" else asked
-        return Dialect.of(self._known, mode)
-
-    def _key(self) -> SecretStr | None:
-        variable = self.api_key_env or self._known.api_key_env
-        return read_key(variable, "api_key_env") if variable else None
+        async with self.connect() as http:
+            endpoints = Endpoints(self.base_url or (self.known.base_url,))
+            yield OpenAICompatibleTeacher(http, endpoints, self.model, self.dialect)
 
 
 class OpenAICompatibleTeacher:

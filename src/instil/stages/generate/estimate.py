@@ -11,12 +11,10 @@ from instil.stages.base import Context, Estimate
 from instil.stages.generate.config import GenerateConfig
 from instil.stages.generate.run import open_generation, open_sorter, read_seeds, waves
 from instil.teachers import teacher_identity
-from instil.teachers.base import Usage
-from instil.teachers.budgeted import dollars, worst_case
+from instil.teachers.budgeted import dollars
+from instil.teachers.forecast import HOW_COUNTED, Forecast
 from instil.teachers.journaling import JOURNAL, PaidAnswers
 from instil.teachers.prices import PriceFound, price_of
-
-_BYTES_PER_TOKEN = 3  # a rough mean over English (4) and Chinese (2 to 3)
 
 
 def estimate(config: GenerateConfig, context: Context) -> Estimate:
@@ -25,7 +23,7 @@ def estimate(config: GenerateConfig, context: Context) -> Estimate:
     Waves whose answers the journal has are read as a run would read them. The requests of the first that
     has a new one are counted; later waves, whose requests depend on its answers, count as its mean.
     """
-    asked, new, made, worst = 0, 0, 0, Usage()
+    made, new = 0, Forecast()
     seeds = read_seeds(context)
     generation = open_generation(config, context, seeds)
     with (
@@ -37,29 +35,27 @@ def estimate(config: GenerateConfig, context: Context) -> Estimate:
             for call, request in generation.requests(wave):
                 made += 1
                 if request not in paid_answers:
-                    new += 1
-                    asked += sum(len(message.content.encode()) for message in request.messages)
-                    worst += worst_case(request)
-                elif config.learns and not new and (answer := paid_answers.get(request)):
+                    new.add(request)
+                elif config.learns and not new.calls and (answer := paid_answers.get(request)):
                     sorter.answer(call, request.key, answer)
-            if new:
+            if new.calls:
                 break
     later = max(0, config.planned_calls - made)
-    scale = (new + later) / new if new else 0.0
+    scale = (new.calls + later) / new.calls if new.calls else 0.0
     paid = config.teacher.paid
     found = price_of(config.teacher) if paid else None
     return Estimate(
-        calls=new + later if new else 0,
+        calls=new.calls + later if new.calls else 0,
         paid=paid,
-        input_tokens=int(asked * scale) // _BYTES_PER_TOKEN,
-        output_tokens=int(worst.output_tokens * scale),
-        cost_usd=found.price.of(worst) * scale if found else None,
-        assumptions=tuple(_assumptions(config, later, found)) if new and paid else (),
+        input_tokens=new.input_tokens(scale),
+        output_tokens=new.output_tokens(scale),
+        cost_usd=new.cost_usd(found, scale),
+        assumptions=tuple(_assumptions(config, later, found)) if new.calls and paid else (),
     )
 
 
 def _assumptions(config: GenerateConfig, later: int, found: PriceFound | None) -> Iterator[str]:
-    yield f"input counted as {_BYTES_PER_TOKEN} bytes a token, output as the most that max_tokens allows"
+    yield HOW_COUNTED
     if later:
         yield f"{later:,} calls of later waves, counted like those of the first"
     if config.shortfall == "ask_again":

@@ -23,14 +23,11 @@ UNUSED = frozenset(
 """What means nothing where every call has an instruction of its own."""
 
 
-class AnswerMode(ModeConfigBase):
-    """Each call asks one given instruction; the teacher's answer becomes the response."""
+class GivenInstructions(ModeConfigBase):
+    """What the modes have that work on instructions somebody else wrote."""
 
-    kind: Literal["answer"]
     instructions: FilesConfig | None = None
-    """A corpus whose questions are asked, its answers are not used; the recipe's seed tasks if not given."""
-    answers_per_instruction: int = Field(default=1, gt=0)
-    """How many answers each instruction gets; `num_examples` is the most in all."""
+    """A corpus whose questions are used, its answers are not; the recipe's seed tasks if not given."""
 
     @property
     def template_values(self) -> frozenset[str]:
@@ -41,6 +38,14 @@ class AnswerMode(ModeConfigBase):
     def needs_seeds(self) -> bool:
         """Whether there must be seed tasks."""
         return self.instructions is None
+
+
+class AnswerMode(GivenInstructions):
+    """Each call asks one given instruction; the teacher's answer becomes the response."""
+
+    kind: Literal["answer"]
+    answers_per_instruction: int = Field(default=1, gt=0)
+    """How many answers each instruction gets; `num_examples` is the most in all."""
 
     @property
     def seeds_are_instructions(self) -> bool:

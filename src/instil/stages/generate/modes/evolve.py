@@ -12,13 +12,18 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from instil.config.base import Items
-from instil.corpora.files import FilesConfig
 from instil.data.examples import Example
 from instil.data.messages import Message, ask
 from instil.data.words import words
 from instil.stages.generate.calls import Call
-from instil.stages.generate.modes.answer import UNUSED, given_instructions, question, response
-from instil.stages.generate.modes.base import Mode, ModeConfigBase, Read, Setting, Step
+from instil.stages.generate.modes.answer import (
+    UNUSED,
+    GivenInstructions,
+    given_instructions,
+    question,
+    response,
+)
+from instil.stages.generate.modes.base import Mode, Read, Setting, Step
 from instil.stages.generate.modes.schemas import INSTRUCTION, Schema
 from instil.stages.generate.parse import Malformed
 from instil.stages.generate.prompts import PACKAGED, PromptFile, PromptTemplate
@@ -27,15 +32,13 @@ _DECODER = json.JSONDecoder(strict=False)  # lets a newline stand inside a strin
 Method = Literal["constraints", "deepening", "concretizing", "reasoning_steps", "broadening"]
 
 
-class EvolveMode(ModeConfigBase):
+class EvolveMode(GivenInstructions):
     """Instructions are deepened or broadened by the teacher, then answered by it, round by round.
 
     Evol-Instruct (arXiv 2304.12244); each round starts from what the round before has given.
     """
 
     kind: Literal["evolve"]
-    instructions: FilesConfig | None = None
-    """A corpus whose questions are evolved; the recipe's seed tasks if not given."""
     rounds: int = Field(default=4, gt=0)
     """How often an instruction is evolved; `num_examples` is spread over the rounds."""
     methods: Annotated[tuple[Method, ...], Items] = Field(default=get_args(Method), min_length=1)
@@ -44,16 +47,6 @@ class EvolveMode(ModeConfigBase):
     """The template that asks for a harder instruction: it can use `instruction` and `method`."""
     broaden_prompt: PromptFile = PACKAGED / "evolve_breadth.j2"
     """The template that asks for a rarer instruction: it can use `instruction` and `method`."""
-
-    @property
-    def template_values(self) -> frozenset[str]:
-        """What a template can use in this mode besides seeds, entities, attributes and item_count."""
-        return frozenset({"instruction"})
-
-    @property
-    def needs_seeds(self) -> bool:
-        """Whether there must be seed tasks."""
-        return self.instructions is None
 
     @property
     def learns(self) -> bool:
