@@ -565,3 +565,37 @@ def test_an_item_is_about_the_entities_of_each_list_that_it_names(workshop: Work
     # The third names none: it is about those at its place in the lists that its call showed.
     shown = [line.split(". ")[1].strip() for line in re.findall(r"3\. [^\d\n]+", server.prompts[0])]
     assert list(about[2]) == shown
+
+
+def test_instructions_need_no_answer_and_a_row_without_a_question_is_listed(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    rows = [
+        {"instruction": "Name a river", "input": "", "output": ""},
+        {"instruction": "Name a lake"},
+        {"messages": [{"role": "user", "content": "Name a sea"}]},
+        {"query": "Name a hill", "answer": ["Arthur's Seat"]},
+        {"conversations": [{"from": "human", "value": "Name a town"}, {"from": "gpt", "value": "Bath"}]},
+        {"instruction": " ", "output": "nothing was asked"},
+    ]
+    write_jsonl(corpus, rows)
+    mode = {"kind": "answer", "instructions": {"kind": "files", "name": "places", "path": str(corpus)}}
+    with serving(says("An answer.")) as server:
+        result = workshop.go(workshop.config(server, mode, 6))
+
+    assert sorted(server.prompts) == [f"Name a {what}" for what in ("hill", "lake", "river", "sea", "town")]
+    assert {example.messages[-1].content for example in workshop.examples()} == {"An answer."}
+    assert result.details["instructions left out"] == {
+        "'instruction' is empty": {"rows": 1, "first": "corpus.jsonl:line 6"}
+    }
+
+
+def test_a_corpus_without_a_question_is_an_error_and_no_empty_result(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus.jsonl"
+    write_jsonl(corpus, [{"instruction": "", "output": "an answer"}])
+    mode = {"kind": "answer", "instructions": {"kind": "files", "name": "empty", "path": str(corpus)}}
+    with serving(says("")) as server, pytest.raises(StageError, match="nothing to ask"):
+        workshop.go(workshop.config(server, mode, 2))

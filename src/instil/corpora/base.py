@@ -25,6 +25,8 @@ class Format:
     """Whether a record looks like this format; formats are asked in order, the first yes decides."""
     messages: Callable[[Record], tuple[Message, ...]]
     """Returns the conversation of a record; raises BadRecord where it has none."""
+    answer: str | None = None
+    """The key of the answer, where a record has one question and one answer."""
 
 
 class BadRecord(Exception):

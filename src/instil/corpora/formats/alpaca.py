@@ -22,5 +22,8 @@ def messages(record: Record) -> tuple[Message, ...]:
 
 
 ALPACA = Format(
-    "alpaca", matches=lambda record: {"instruction", "output"} <= record.keys(), messages=messages
+    "alpaca",
+    matches=lambda record: {"instruction", "output"} <= record.keys(),
+    messages=messages,
+    answer="output",
 )

@@ -34,8 +34,17 @@ PROMPT_COMPLETION = Format(
     "prompt_completion",
     matches=lambda record: {"prompt", "completion"} <= record.keys(),
     messages=prompt_completion,
+    answer="completion",
 )
 INPUT_TARGET = Format(
-    "input_target", matches=lambda record: {"input", "target"} <= record.keys(), messages=input_target
+    "input_target",
+    matches=lambda record: {"input", "target"} <= record.keys(),
+    messages=input_target,
+    answer="target",
 )
-HUATUO = Format("huatuo", matches=lambda record: {"query", "answer"} <= record.keys(), messages=huatuo)
+HUATUO = Format(
+    "huatuo",
+    matches=lambda record: {"query", "answer"} <= record.keys(),
+    messages=huatuo,
+    answer="answer",
+)

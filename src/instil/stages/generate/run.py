@@ -147,6 +147,8 @@ def run(config: GenerateConfig, context: Context) -> Result:
     ):
         asker = _Asker(generation, journal, sorter, context)
         asyncio.run(asker.ask_all())
+        if not sorter.calls:
+            raise StageError("generate: there is nothing to ask", hint="is there a question in any row?")
         if sorter.failed_calls == sorter.calls:
             raise StageError(
                 f"the teacher answered none of {sorter.calls} calls; the last: {asker.last_failure}",

@@ -12,7 +12,6 @@ from instil.corpora.base import Failure
 from instil.corpora.files import FilesConfig
 from instil.data.examples import Example, Origin
 from instil.data.messages import Message
-from instil.errors import StageError
 from instil.stages.generate.calls import Call, Plan
 from instil.stages.generate.modes.base import Draft, Mode, ModeConfigBase, Read, Setting
 from instil.stages.generate.parse import Malformed
@@ -21,6 +20,9 @@ UNUSED = frozenset(
     {"answers", "attributes", "coverage", "entities", "shortfall", "task_weights", "wave_calls"}
 )
 """What means nothing where every call has an instruction of its own."""
+
+
+LeftOut = dict[str, dict[str, Any]]
 
 
 class GivenInstructions(ModeConfigBase):
@@ -68,7 +70,8 @@ class AnswerMode(GivenInstructions):
 
 class _Answers:
     def __init__(self, setting: Setting, config: AnswerMode) -> None:
-        self.details: dict[str, Any] = {}
+        self._left_out: LeftOut = {}
+        self.details: dict[str, Any] = {"instructions left out": self._left_out}
         self._setting, self._config = setting, config
 
     def waves(self) -> Iterator[Iterable[Call]]:
@@ -94,16 +97,20 @@ class _Answers:
         """Take no note."""
 
     def _calls(self) -> Iterator[Call]:
-        for _ in range(self._config.answers_per_instruction):
-            for source in given_instructions(self._config.instructions, self._setting.plan):
+        for number in range(self._config.answers_per_instruction):
+            # Every time it is the same rows that cannot be read.
+            left_out = {} if number else self._left_out
+            for source in given_instructions(self._config.instructions, self._setting.plan, left_out):
                 yield Call(task=source.origin.task, seeds=(), entities={}, source=source)
 
 
-def given_instructions(corpus: FilesConfig | None, plan: Plan) -> Iterator[Example]:
+def given_instructions(corpus: FilesConfig | None, plan: Plan, left_out: LeftOut) -> Iterator[Example]:
     """Yield what is to be answered, without the answer that it may have.
 
-    Raises:
-        StageError: a row of the corpus cannot be read.
+    Args:
+        corpus: where it comes from; the seed tasks if there is none.
+        plan: holds the seed tasks.
+        left_out: is told what cannot be read: by its reason, how many rows and the first of them.
     """
     if corpus is None:
         for seed in plan.seeds:
@@ -114,12 +121,12 @@ def given_instructions(corpus: FilesConfig | None, plan: Plan) -> Iterator[Examp
             origin = Origin(kind="seed", name=seed.id, task=seed.name)
             yield Example(messages=(Message(role="user", content=text),), origin=origin)
         return
-    for row in corpus.read():
+    for row in corpus.read_questions():
         if isinstance(row, Failure):
-            raise StageError(
-                f"generate.mode.instructions: {row.place}: {row.reason}", hint="mend the row or remove it"
-            )
-        yield row.model_copy(update={"messages": row.conversation.prompt or row.messages})
+            entry = left_out.setdefault(row.reason, {"rows": 0, "first": row.place})
+            entry["rows"] += 1
+        else:
+            yield row
 
 
 def question(setting: Setting, call: Call) -> tuple[Message, ...]:

@@ -19,6 +19,7 @@ from instil.stages.generate.calls import Call
 from instil.stages.generate.modes.answer import (
     UNUSED,
     GivenInstructions,
+    LeftOut,
     given_instructions,
     question,
     response,
@@ -82,7 +83,8 @@ class _Evolution:
     """
 
     def __init__(self, setting: Setting, config: EvolveMode) -> None:
-        self.details: dict[str, Any] = {}
+        self._left_out: LeftOut = {}
+        self.details: dict[str, Any] = {"instructions left out": self._left_out}
         self._setting, self._config = setting, config
         deepen, broaden = (
             PromptTemplate(path, (), setting.plan.attributes, {"instruction", "method"})
@@ -97,7 +99,9 @@ class _Evolution:
     def waves(self) -> Iterator[Iterable[Call]]:
         """Yield for each round a wave that evolves and a wave that answers."""
         size = math.ceil(self._setting.num_examples / self._config.rounds)
-        given = list(islice(given_instructions(self._config.instructions, self._setting.plan), size))
+        given = list(
+            islice(given_instructions(self._config.instructions, self._setting.plan, self._left_out), size)
+        )
         self._pool = list(islice(cycle(given), size)) if given else []
         left = self._setting.num_examples
         for number in range(self._config.rounds):
