@@ -23,7 +23,7 @@ check: $(INSTALLED)
 	$(VENV)/bin/python -m instil.docs --check
 
 # Also what is compiled: it does not follow its source by itself.
-KERNEL := hatch_build.py src/instil/novelty/build.py src/instil/novelty/kernel.c
+KERNEL := hatch_build.py src/instil/kernels.py src/instil/novelty/kernel.c src/instil/shingles/kernel.c
 
 $(INSTALLED): pyproject.toml constraints.txt $(KERNEL)
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)

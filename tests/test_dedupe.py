@@ -162,20 +162,20 @@ def test_a_file_without_the_field_is_refused_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_is_no_json_is_refused_as_such(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_text("instruction,output\na,b\n")
+def test_a_file_without_records_is_refused_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text("Some words.\nAnd others.\n")
 
-    with pytest.raises(StageError, match=r"no row of .* can be read; rows\.csv:line 1: not JSON") as refused:
+    with pytest.raises(StageError, match=r"no row of .* can be read; rows\.txt:line 1: not JSON") as refused:
         dedupe(path, tmp_path / "out", DedupeOptions())
 
-    assert "JSON Lines" in (refused.value.hint or "")
+    assert "JSON, CSV, Parquet and Arrow" in (refused.value.hint or "")
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_row_of_very_many_keys_is_not_listed_whole(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
-    path.write_bytes(orjson.dumps({str(number): {"QUESTION": "a"} for number in range(1000)}))
+    path.write_bytes(orjson.dumps({str(number): "a" for number in range(1000)}))
 
     with pytest.raises(RequestError) as refused:
         dedupe(path, tmp_path / "out", DedupeOptions())
@@ -280,13 +280,31 @@ def test_rows_of_several_batches_are_compared_with_each_other(tmp_path: Path) ->
     assert len(lines(tmp_path / "out.jsonl")) == 9000
 
 
-def test_a_file_that_turns_out_broken_leaves_no_output(rows: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_cut_is_compared_up_to_there_and_the_cut_is_a_failure(tmp_path: Path) -> None:
     packed = tmp_path / "rows.gz"
     packed.write_bytes(gzip.compress(f"{COUGH}\n".encode() * 20_000)[:-30])
 
-    with pytest.raises(StageError, match="cannot read"):
-        dedupe(packed, tmp_path / "out", DedupeOptions(rejected=tmp_path / "no"))
-    assert sorted(tmp_path.iterdir()) == [packed, rows]
+    code, stdout, stderr = run(packed, "-o", tmp_path / "out", "--quiet")
+
+    assert code == 0
+    assert "= 1 kept + " in stdout
+    assert " rejected + 1 failed" in stdout
+    assert stderr.startswith("  rows.gz:line ")
+    assert stderr.endswith(": the file ends early; nothing was read after it\n")
+
+
+def test_rows_of_a_table_or_parquet_are_written_as_json(tmp_path: Path) -> None:
+    from pyarrow import Table, parquet
+
+    table, columns = tmp_path / "rows.csv", tmp_path / "rows.parquet"
+    table.write_text('instruction,output\n"Why, ""so""?",a\nwhy so,b\n')
+    parquet.write_table(Table.from_pylist([{"instruction": 'Why, "so"?', "output": "a"}]), columns)
+
+    for source in (table, columns):
+        dedupe(source, tmp_path / "out", DedupeOptions(rejected=tmp_path / "no"))
+        assert lines(tmp_path / "out") == [{"instruction": 'Why, "so"?', "output": "a"}]
+    dedupe(table, tmp_path / "out", DedupeOptions(rejected=tmp_path / "no"))
+    assert lines(tmp_path / "no")[0]["record"] == {"instruction": "why so", "output": "b"}
 
 
 def test_a_full_disk_leaves_an_older_output_as_it_was(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 
 from instil.corpora.base import Failure
-from instil.corpora.records import read_records
+from instil.corpora.containers import read_records
 
 ENGLISH = 1_000_000
 CHINESE = 45_000
@@ -29,7 +29,7 @@ DENSE = 4_000
 def instructions(path: Path) -> Iterator[str]:
     for each in read_records(path):
         if not isinstance(each, Failure):
-            yield str(each[1]["instruction"])
+            yield str(each.value["instruction"])
 
 
 def recombined(texts: list[str], count: int) -> Iterator[str]:
@@ -47,7 +47,7 @@ def chinese(data: Path) -> Iterator[str]:
         yield from instructions(path)
     for each in read_records(data / "smile" / "smilechat_4000.jsonl"):
         if not isinstance(each, Failure):
-            yield from (turn["content"] for turn in each[1]["messages"] if turn["role"] == "client")
+            yield from (turn["content"] for turn in each.value["messages"] if turn["role"] == "client")
 
 
 def write(path: Path, texts: Iterable[str]) -> None:

@@ -14,11 +14,11 @@ from typing import IO, Any, Self
 import orjson
 
 from instil.corpora.base import Failure
-from instil.corpora.raw_records import RawRecord, read_raw_records
+from instil.corpora.containers import RawRecord, read_records
 from instil.data.examples import Counts
+from instil.data.progress import Progress, Silent
 from instil.errors import RequestError, StageError
 from instil.novelty import AcceptedTexts, Nearest, Tokenization
-from instil.stages.base import Progress, Silent
 from instil.store.atomic import atomic_write
 
 FIELDS = ("instruction", "messages", "conversations", "question", "query", "prompt", "input", "text")
@@ -75,7 +75,7 @@ def dedupe(
         StoreError: a file cannot be written.
     """
     _refuse_overwriting(source, output, options.rejected)
-    rows = read_raw_records(source)
+    rows = read_records(source)
     leading = list(_up_to_first_record(rows))
     first = leading[-1] if leading and isinstance(leading[-1], RawRecord) else None
     fields = options.fields or (_detect(source, first) if first else ())
@@ -157,7 +157,7 @@ class _Work:
             if isinstance(row, Failure):
                 self._fail(row)
             elif text is None:
-                self._fail(Failure(row.place, f"no text under {' or '.join(map(repr, self._fields))}"))
+                self._fail(row.failure(f"no text under {' or '.join(map(repr, self._fields))}"))
             else:
                 self._write(row, *next(decisions))
 
@@ -190,12 +190,12 @@ class _Work:
     def _write(self, row: RawRecord, nearest: Nearest | None, similar: Mapping[str, float]) -> None:
         if nearest is None:
             self._count["kept"] += 1
-            self._kept.write(_with_similar(row, similar) if self._options.most_similar else row.line)
+            self._kept.write(_with_similar(row, similar) if self._options.most_similar else _line(row))
             return
         self._count["rejected"] += 1
         self._reasons[f"ROUGE-L above {self._options.threshold:g} with an earlier row"] += 1
         found = {"place": row.place, "score": round(nearest.score, 4), "nearest": nearest.text}
-        self._reject(_with(orjson.dumps(found), "record", row.line))
+        self._reject(_with(orjson.dumps(found), "record", _line(row)))
 
     def _fail(self, failure: Failure) -> None:
         self._count["failed"] += 1
@@ -212,7 +212,12 @@ class _Work:
 def _with_similar(row: RawRecord, similar: Mapping[str, float]) -> bytes:
     if SIMILAR in row.value:
         return orjson.dumps({**row.value, SIMILAR: similar})
-    return _with(row.line, SIMILAR, orjson.dumps(similar))
+    return _with(_line(row), SIMILAR, orjson.dumps(similar))
+
+
+def _line(row: RawRecord) -> bytes:
+    """Return a record as its file has it, or as JSON where that is something else."""
+    return row.line or orjson.dumps(row.value)
 
 
 def _with(line: bytes, key: str, value: bytes) -> bytes:
@@ -262,8 +267,8 @@ def _refuse_what_no_row_has(source: Path, first: RawRecord | None, work: _Work) 
     if first is None:
         problem = work.failures[0]
         raise StageError(
-            f"no row of {str(source)!r} can be read; {problem.place}: {problem.reason}",
-            hint="JSON Lines and JSON lists of objects can be compared; nothing was written",
+            f"no row of {str(source)!r} can be read; {problem.where}: {problem.reason}",
+            hint="JSON, CSV, Parquet and Arrow are read; nothing was written",
         )
     if work.missing:
         raise StageError(

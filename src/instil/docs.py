@@ -36,8 +36,7 @@ def cli_page() -> str:
     for name in command_line.list_commands(context):
         command = command_line.get_command(context, name)
         assert command is not None
-        below = _context(command, f"instil {name}")
-        parts += [f"## instil {name}", "", "```text", command.get_help(below), "```", ""]
+        parts += _help(command, f"instil {name}", "##")
     parts += [
         "Exit codes: 0 done; 1 it started and failed, with what to do; 2 the request was wrong and",
         "nothing was started; 130 stopped by the user, finished work is kept. Results go to standard",
@@ -45,6 +44,18 @@ def cli_page() -> str:
         "",
     ]
     return "\n".join(parts)
+
+
+def _help(command: click.Command, name: str, heading: str) -> list[str]:
+    """Return the section of a command, and of the commands below it."""
+    context = _context(command, name)
+    parts = [f"{heading} {name}", "", "```text", command.get_help(context), "```", ""]
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            assert found is not None
+            parts += _help(found, f"{name} {below}", f"{heading}#")
+    return parts
 
 
 def _context(command: click.Command, name: str) -> click.Context:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -19,9 +20,10 @@ from typing import Any
 
 from instil import __version__
 from instil.data.fingerprint import differences, fingerprint
+from instil.data.progress import Progress, Silent
 from instil.errors import RecipeError, RequestError, StageError
 from instil.recipe import Recipe, dump_recipe
-from instil.stages.base import Context, Estimate, Progress, Silent, Stage
+from instil.stages.base import Context, Estimate, Stage
 from instil.stages.curate import CURATE
 from instil.stages.evaluate import EVALUATE
 from instil.stages.generate import GENERATE
@@ -171,6 +173,28 @@ def execute(
             on_stage(step, manifest)
             outcomes.append(Outcome(step, manifest))
     return tuple(outcomes)
+
+
+@contextmanager
+def aside(recipe: Recipe, run_dir: RunDir, name: str, progress: Progress) -> Iterator[Context]:
+    """Lock a run and yield what a stage would be given, to look at what it would do.
+
+    What is worked out in the stage's directory serves the next `execute` of the same recipe.
+
+    Raises:
+        RequestError: a stage before it has not finished.
+    """
+    (stage,) = (stage for stage in STAGES if stage.name == name)
+    with run_dir.lock():
+        for before in stage.inputs(set(recipe.present)):
+            if read_manifest(run_dir.stage(before)) is None:
+                raise RequestError(
+                    f"{name} needs {before}, which has not finished",
+                    hint=f"instil run RECIPE --until {before}",
+                )
+        stage.preflight(getattr(recipe, name))
+        run_dir.begin(name, _identity(stage, recipe, run_dir))
+        yield _context(stage, recipe, run_dir, progress)
 
 
 def chosen_stages(recipe: Recipe, until: str | None) -> tuple[Stage[Any], ...]:

@@ -44,6 +44,22 @@ class Recipe(Config):
     evaluate: EvaluateConfig | None = None
     """Benchmarks."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _evaluation_sets_stay_out(cls, data: Any) -> Any:
+        """Tell `mix` which evaluation sets its rows must not share text with."""
+        mix, evaluate = (
+            (data.get(name) for name in ("mix", "evaluate")) if isinstance(data, dict) else (None, None)
+        )
+        if not isinstance(mix, dict) or not isinstance(evaluate, dict):
+            return data
+        benchmarks, against = evaluate.get("benchmarks"), mix.get("against", ())
+        if not isinstance(benchmarks, list | tuple) or not isinstance(against, list | tuple):
+            return data
+        paths = [each["path"] for each in benchmarks if isinstance(each, dict) and each.get("path")]
+        more = [path for path in dict.fromkeys(paths) if path not in against]
+        return {**data, "mix": {**mix, "against": [*against, *more]}} if more else data
+
     @model_validator(mode="after")
     def _inputs_are_there(self) -> Recipe:
         problems = list(_missing_inputs(self))

@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from instil.data.messages import Message
 from instil.errors import RecipeError
-from instil.models.render import Rendered, Renderer
+from instil.models.render import LossOn, Refused, Rendered, Renderer
+from instil.models.template import TemplateRunner
 from instil.models.templates import TEMPLATES
+from instil.models.tokenizer import give_template
+from tests.models.small_tokenizers import KINDS, small_tokenizer
 from tests.tiny import shared_model
 
+REAL = Path(__file__).parents[3] / "shared" / "data" / "tokenizers"
+
 _said = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20).filter(str.strip)
+# Words and white space as they meet at the borders of answers.
+_plain = st.lists(
+    st.sampled_from(("Yes", "No,", "42", "I'm", "'s", ".", "\n", " ", "\n\n", "cough", "#", "is")),
+    min_size=1,
+    max_size=6,
+).map("".join)
 _turns = st.lists(st.tuples(_said, _said), min_size=1, max_size=3)
+_plain_turns = st.lists(st.tuples(_plain, _plain), min_size=1, max_size=3)
+
+_few = settings(max_examples=15)
+_SETS = [(kind, template) for kind in KINDS for template in sorted(TEMPLATES)]
 
 
-def _messages(turns: list[tuple[str, str]], system: str | None = None) -> list[Message]:
+def _messages(turns: Sequence[tuple[str, str]], system: str | None = None) -> list[Message]:
     found = [] if system is None else [Message(role="system", content=system)]
     for question, answer in turns:
         found += [Message(role="user", content=question), Message(role="assistant", content=answer)]
     return found
 
 
-def _learned(template: str, rendered: Rendered) -> str:
-    chosen = [token for token, learned in zip(rendered.input_ids, rendered.mask, strict=True) if learned]
-    return str(shared_model(template).tokenizer.decode(chosen))
+def _learned(tokenizer: PreTrainedTokenizerBase, rendered: Rendered) -> str:
+    return _decode(tokenizer, [t for t, m in zip(rendered.input_ids, rendered.mask, strict=True) if m])
+
+
+def _decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    return str(tokenizer.decode(list(ids), clean_up_tokenization_spaces=False))
+
+
+@contextmanager
+def _with_template(tokenizer: PreTrainedTokenizerBase, source: str) -> Iterator[PreTrainedTokenizerBase]:
+    before = tokenizer.chat_template
+    tokenizer.chat_template = source
+    try:
+        yield tokenizer
+    finally:
+        tokenizer.chat_template = before
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
@@ -39,21 +71,120 @@ def test_what_is_learned_is_every_answer_with_its_end_mark(
 
     rendered = Renderer(tokenizer).render(_messages(turns, system="be kind"))
 
-    assert _learned(template, rendered) == "".join(answer + tokenizer.eos_token for _, answer in turns)
+    expected = "".join(answer + str(tokenizer.eos_token) for _, answer in turns)
+    assert _learned(tokenizer, rendered) == expected
+
+
+@pytest.mark.parametrize(("kind", "template"), _SETS)
+@_few
+@given(turns=_plain_turns)
+@example([("a", "Yes"), ("b", "\n\nNo"), ("c", " 42")])
+def test_what_is_learned_is_the_same_for_every_kind_of_tokenizer(
+    kind: str, template: str, turns: list[tuple[str, str]]
+) -> None:
+    tokenizer = small_tokenizer(kind, template)
+
+    rendered = Renderer(tokenizer).render(_messages(turns))
+
+    end = str(tokenizer.eos_token)
+    if end == "</s>":
+        # ByT5's end mark swallows the white space before it.
+        turns = [(question, answer.rstrip()) for question, answer in turns]
+    expected = "".join(answer + end for _, answer in turns)
+    # llama2's decoder drops a space that begins a text.
+    assert _learned(tokenizer, rendered) == (expected.removeprefix(" ") if kind == "llama2" else expected)
+
+
+@pytest.mark.parametrize(("kind", "template"), _SETS)
+@_few
+@given(turns=_plain_turns)
+@example([("a", "Yes"), ("b", "\n\nNo"), ("c", " 42")])
+def test_a_prefix_of_a_conversation_renders_to_a_prefix(
+    kind: str, template: str, turns: list[tuple[str, str]]
+) -> None:
+    renderer = Renderer(small_tokenizer(kind, template))
+    messages = _messages(turns, system="Be kind.")
+    whole = renderer.render(messages)
+
+    for turn in range(len(turns)):
+        answered = messages[: 3 + 2 * turn]
+        prompt, part = renderer.prompt(answered[:-1]), renderer.render(answered)
+
+        assert list(whole.input_ids[: len(prompt)]) == prompt
+        assert whole.mask[len(prompt)]
+        # Up to the end of the last answer: what follows it may be tokenized with the next question.
+        end = len(part.mask) - part.mask[::-1].index(True)
+        assert whole.input_ids[:end] == part.input_ids[:end]
+        assert whole.mask[:end] == part.mask[:end]
+
+
+@pytest.mark.parametrize("loss_on", get_args(LossOn))
+@given(turns=_turns)
+def test_the_choice_of_what_is_learned_changes_the_mask_and_not_the_tokens(
+    loss_on: LossOn, turns: list[tuple[str, str]]
+) -> None:
+    tokenizer = shared_model("hugchat").tokenizer
+    messages = _messages(turns)
+    every = Renderer(tokenizer).render(messages)
+
+    rendered = Renderer(tokenizer, loss_on).render(messages)
+
+    assert rendered.input_ids == every.input_ids
+    if loss_on == "last":
+        assert _learned(tokenizer, rendered) == turns[-1][1] + str(tokenizer.eos_token)
+    if loss_on == "all":
+        assert rendered.mask == (False, *[True] * (len(rendered.mask) - 1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@_few
+@given(conversations=st.lists(_plain_turns, max_size=6))
+def test_many_at_once_give_what_each_gives_alone(
+    kind: str, conversations: list[list[tuple[str, str]]]
+) -> None:
+    renderer = Renderer(small_tokenizer(kind, "hugchat"))
+
+    together = list(renderer.render_many(_messages(turns) for turns in conversations))
+
+    assert together == [renderer.render(_messages(turns)) for turns in conversations]
+
+
+def test_many_are_rendered_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("instil.models.render._CHUNK_CHARACTERS", 40)
+    taken = 0
+
+    def conversations() -> Iterator[list[Message]]:
+        nonlocal taken
+        for number in range(100):
+            taken += 1
+            yield _messages([(f"What is {number}?", "A number.")])
+
+    renderer = Renderer(shared_model().tokenizer)
+    for number, found in enumerate(renderer.render_many(conversations()), start=1):
+        assert isinstance(found, Rendered)
+        assert taken <= number + 2
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
-@given(turns=_turns)
-def test_the_prompt_is_a_prefix_of_the_tokens_of_the_whole(
-    template: str, turns: list[tuple[str, str]]
+@given(turns=_turns, system=st.none() | _said, prompt=st.booleans())
+def test_packaged_templates_are_written_as_jinja_writes_them(
+    template: str, turns: list[tuple[str, str]], system: str | None, prompt: bool
 ) -> None:
-    renderer = Renderer(shared_model(template).tokenizer)
-    messages = _messages(turns)
+    tokenizer = shared_model(template).tokenizer
+    messages = [
+        *_messages(turns, system),
+        Message(role="tool", content="3"),
+        Message(role="user", content=""),
+    ]
+    # One more character, and it is a template of somebody else's.
+    with _with_template(tokenizer, f"{tokenizer.chat_template}{{# #}}") as other:
+        jinja = TemplateRunner(other)
+    ours = TemplateRunner(tokenizer)
 
-    prompt, whole = renderer.prompt(messages[:-1]), renderer.render(messages)
-
-    assert list(whole.input_ids[: len(prompt)]) == prompt
-    assert whole.mask[len(prompt)]
+    if prompt:
+        assert ours.prompt(messages) == jinja.prompt(messages)
+    else:
+        assert ours.mark([messages]) == jinja.mark([messages])
 
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES))
@@ -81,42 +212,136 @@ def _pieces(template: str, rendered: Rendered) -> list[tuple[str, bool, bool]]:
     return [(str(tokenizer.decode(ids)), learned, b) for (ids, learned), b in zip(runs, before, strict=False)]
 
 
+def _without_marks(source: str) -> str:
+    return source.replace("{%- generation -%}", "").replace("{%- endgeneration -%}", "")
+
+
 def test_a_template_without_marks_learns_the_same_by_turns() -> None:
-    marked = shared_model("chatml").tokenizer
+    tokenizer = shared_model("chatml").tokenizer
     messages = _messages([("one", "two"), ("three", "four")])
-    expected = Renderer(marked).render(messages)
-    source = str(marked.chat_template)
-    plain = source.replace("{%- generation -%}", "").replace("{%- endgeneration -%}", "")
-    try:
-        marked.chat_template = plain
-        by_turns = Renderer(marked).render(messages)
-    finally:
-        marked.chat_template = source
+    expected = Renderer(tokenizer).render(messages)
+    prompt = Renderer(tokenizer).prompt(messages[:-1])
+
+    with _with_template(tokenizer, _without_marks(str(tokenizer.chat_template))):
+        renderer = Renderer(tokenizer)
+    by_turns = renderer.render(messages)
 
     assert by_turns.input_ids == expected.input_ids
+    assert renderer.prompt(messages[:-1]) == prompt
     # Without marks the line break after the end mark cannot be told from the answer.
-    assert [t for t, m in zip(by_turns.input_ids, by_turns.mask, strict=True) if m][:2] == [
-        t for t, m in zip(expected.input_ids, expected.mask, strict=True) if m
-    ][:2]
+    answers = "two<|im_end|>\nfour<|im_end|>\n"
+    assert _learned(tokenizer, by_turns) == answers
 
 
-def test_a_template_that_rewrites_earlier_turns_is_refused() -> None:
-    tokenizer = shared_model("alpaca").tokenizer
-    source = str(tokenizer.chat_template)
-    try:
-        tokenizer.chat_template = "{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}"
-        with pytest.raises(RecipeError, match="writes earlier turns again"):
-            Renderer(tokenizer).render(_messages([("a", "b"), ("c", "d")]))
-    finally:
-        tokenizer.chat_template = source
+REWRITES = "{{ messages | length }}{% for m in messages %}{{ m.content }}{% endfor %}"
+
+
+def test_a_template_that_rewrites_earlier_turns_is_refused_for_training_and_not_for_answers() -> None:
+    with _with_template(shared_model("alpaca").tokenizer, REWRITES) as tokenizer:
+        renderer = Renderer(tokenizer)
+    messages = _messages([("a", "b"), ("c", "d")])
+
+    with pytest.raises(RecipeError, match="writes earlier turns again"):
+        renderer.render(messages)
+    assert _decode(tokenizer, renderer.prompt(messages[:-1])) == "3abc"
 
 
 def test_a_template_that_fails_says_so() -> None:
-    tokenizer = shared_model("hugchat").tokenizer
-    source = str(tokenizer.chat_template)
+    failing = "{{ raise_exception('roles must alternate') }}"
+    with _with_template(shared_model("hugchat").tokenizer, failing) as tokenizer:
+        renderer = Renderer(tokenizer)
+
+    with pytest.raises(RecipeError, match="roles must alternate"):
+        renderer.prompt(_messages([("a", "b")]))
+    with pytest.raises(RecipeError, match="roles must alternate"):
+        renderer.render(_messages([("a", "b")]))
+
+
+def test_a_conversation_that_the_template_refuses_does_not_stop_the_others() -> None:
+    tokenizer = shared_model("chatml").tokenizer
+    picky = "{% if messages[0].role != 'user' %}{{ raise_exception('no system prompt') }}{% endif %}"
+    with _with_template(tokenizer, picky + str(tokenizer.chat_template)):
+        renderer = Renderer(tokenizer)
+    turns = [("a", "b")]
+
+    first, second, third = renderer.render_many(
+        [_messages(turns), _messages(turns, system="no"), _messages(turns)]
+    )
+
+    assert first == third == Renderer(tokenizer).render(_messages(turns))
+    assert isinstance(second, Refused)
+    assert "no system prompt" in second.reason
+
+
+def test_a_conversation_without_an_answer_is_refused_unless_all_is_learned() -> None:
+    tokenizer = shared_model().tokenizer
+    asked = [Message(role="user", content="Anybody there?")]
+
+    assert list(Renderer(tokenizer).render_many([asked])) == [Refused("no answer of the assistant")]
+    with pytest.raises(RecipeError, match="no answer of the assistant"):
+        Renderer(tokenizer).render(asked)
+    assert Renderer(tokenizer, "all").render(asked).supervised > 3
+
+
+def test_a_template_that_marks_no_answer_is_refused() -> None:
+    source = "{% generation %}{% endgeneration %}{% for m in messages %}{{ m.content }}{% endfor %}"
+    with _with_template(shared_model("alpaca").tokenizer, source) as tokenizer:
+        renderer = Renderer(tokenizer)
+
+    with pytest.raises(RecipeError, match="marks nothing to learn"):
+        renderer.render(_messages([("a", "b")]))
+
+
+def test_a_tokenizer_that_cuts_and_fills_texts_does_so_for_others_only() -> None:
+    tokenizer: Any = shared_model().tokenizer
+    messages = _messages([("Where do I go with a cough?", "Please see Respiratory Medicine.")])
+    expected = Renderer(tokenizer).render(messages)
+    # llama2's kind, because byte-level tokenizers are not asked for whole texts.
+    other: Any = small_tokenizer("llama2")
+    whole = Renderer(other).render(messages)
     try:
-        tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
-        with pytest.raises(RecipeError, match="roles must alternate"):
-            Renderer(tokenizer).prompt(_messages([("a", "b")]))
+        for each in (tokenizer, other):
+            each.backend_tokenizer.enable_truncation(3)
+            each.backend_tokenizer.enable_padding(length=500)
+
+        assert Renderer(tokenizer).render(messages) == expected
+        assert Renderer(other).render(messages) == whole
     finally:
-        tokenizer.chat_template = source
+        for each in (tokenizer, other):
+            each.backend_tokenizer.no_truncation()
+            each.backend_tokenizer.no_padding()
+
+
+def test_renderers_with_one_fingerprint_render_alike() -> None:
+    tokenizer, other = shared_model("chatml").tokenizer, shared_model("hugchat").tokenizer
+
+    assert Renderer(tokenizer).fingerprint == Renderer(tokenizer).fingerprint
+    different = {
+        Renderer(tokenizer).fingerprint,
+        Renderer(tokenizer, "all").fingerprint,
+        Renderer(other).fingerprint,
+        Renderer(small_tokenizer("byt5")).fingerprint,
+    }
+    assert len(different) == 4
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+@pytest.mark.parametrize("name", ["gpt2", "llama2"])
+def test_real_tokenizers_learn_the_answers_and_begin_with_the_prompt(name: str, template: str) -> None:
+    path = REAL / name / "tokenizer.json"
+    if not path.is_file():
+        pytest.skip(f"the real tokenizer is not at {path}")
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_file=str(path), eos_token="<|endoftext|>"
+    )
+    give_template(tokenizer, template)
+    renderer = Renderer(tokenizer)
+    turns = [("What is 6 × 7?", "42, of course"), ("谢谢🙂", "不客气。\n\n1. 好"), ("x", "Yes")]
+    messages = _messages(turns, system="Be brief.")
+
+    rendered = renderer.render(messages)
+
+    assert _learned(tokenizer, rendered) == "".join(answer + str(tokenizer.eos_token) for _, answer in turns)
+    for turn in range(len(turns)):
+        prompt = renderer.prompt(messages[: 2 + 2 * turn])
+        assert list(rendered.input_ids[: len(prompt)]) == prompt

@@ -15,9 +15,10 @@ from instil.cli.init import scenario_dir
 from instil.data.examples import Counts, Example, Origin, SeedTask
 from instil.data.jsonl import read_jsonl, write_jsonl
 from instil.data.messages import Message
+from instil.data.progress import Progress, Silent, Task
 from instil.errors import RequestError, StageError, TeacherRefused
 from instil.recipe import load_recipe
-from instil.stages.base import Context, Progress, Result, Silent, Task
+from instil.stages.base import Context, Result
 from instil.stages.generate import GENERATE, GenerateConfig, build_requests
 from instil.stages.seeds import read_seed_tasks
 from instil.teachers.budgeted import worst_case

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from instil.stages.base import Context, Silent
+from instil.data.progress import Silent
+from instil.stages.base import Context
 from instil.stages.generate import GENERATE, GenerateConfig
 from tests.fakes import Reply, Script, items, says, serving
 from tests.stages.test_generate_modes import Workshop, inventing

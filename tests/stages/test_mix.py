@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
 import random
 from collections import Counter
 from pathlib import Path
@@ -18,89 +16,15 @@ from pydantic import ValidationError
 from instil.data.examples import Counts, Example, Origin
 from instil.data.jsonl import read_jsonl, write_jsonl
 from instil.data.messages import Message
+from instil.data.shards import read_rows
 from instil.errors import StageError
 from instil.stages.base import Context, Result
-from instil.stages.mix import MIX, MixConfig, allot, draw, largest_total
-
-_names = st.sampled_from("abcdef")
-_weights = st.dictionaries(
-    _names, st.floats(0.01, 1000) | st.sampled_from([1.0, 2.0, 1 / 3, 0.1]), min_size=1
-)
-
-
-@given(weights=_weights, total=st.integers(0, 5000), data=st.data())
-def test_an_allotment_sums_to_the_total_and_stays_within_a_row_of_each_share(
-    weights: dict[str, float], total: int, data: st.DataObject
-) -> None:
-    counts = allot(weights, total)
-    assert counts.keys() == weights.keys()
-    assert sum(counts.values()) == total
-    for name, count in counts.items():
-        assert abs(count - total * weights[name] / math.fsum(weights.values())) < 1 + 1e-9
-    order = data.draw(st.permutations(sorted(weights)))
-    assert allot({name: weights[name] for name in order}, total) == counts
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations("abcd")), ids="".join)
-def test_the_order_of_the_weights_does_not_decide_who_gets_the_last_row(order: tuple[str, ...]) -> None:
-    # The sum of these floats depends on their order.
-    weights = {"a": 2.0, "b": 1 / 3, "c": 1.0, "d": 4 / 3}
-    assert allot({name: weights[name] for name in order}, 189) == {"a": 81, "b": 13, "c": 41, "d": 54}
-    # 1.5, 1, 0.5 and 2 of five: a tie, which goes by name.
-    weights = {"a": 0.3, "b": 0.2, "c": 0.1, "d": 0.4}
-    assert allot({name: weights[name] for name in order}, 5) == {"a": 2, "b": 1, "c": 0, "d": 2}
-
-
-@pytest.mark.parametrize(
-    ("weights", "total", "counts"),
-    [
-        ({"a": 1.0, "b": 1.0, "c": 1.0}, 10, {"a": 4, "b": 3, "c": 3}),
-        ({"c": 1.0, "b": 1.0, "a": 1.0}, 11, {"a": 4, "b": 4, "c": 3}),
-        ({"a": 3.0, "b": 1.0}, 4, {"a": 3, "b": 1}),
-        ({"a": 0.7, "b": 0.2, "c": 0.1}, 7, {"a": 5, "b": 1, "c": 1}),
-        ({"a": 1.0, "b": 99.0}, 1, {"a": 0, "b": 1}),
-    ],
-)
-def test_the_largest_remainders_get_the_rows_left_over(
-    weights: dict[str, float], total: int, counts: dict[str, int]
-) -> None:
-    assert allot(weights, total) == counts
-
-
-@given(
-    sources=st.dictionaries(
-        _names, st.tuples(st.sampled_from([0.25, 1, 2, 3, 7, 10]), st.integers(0, 12)), min_size=1, max_size=4
-    )
-)
-def test_no_larger_total_fits_the_capacities(sources: dict[str, tuple[float, int]]) -> None:
-    weights = {name: weight for name, (weight, _) in sources.items()}
-    capacities = {name: capacity for name, (_, capacity) in sources.items()}
-    fitting = [
-        total
-        for total in range(sum(capacities.values()) + 1)
-        if all(count <= capacities[name] for name, count in allot(weights, total).items())
-    ]
-    assert largest_total(weights, capacities) == max(fitting)
-
-
-def test_a_small_weight_does_not_hold_a_mixture_below_what_rounding_allows() -> None:
-    # 16 rows are 1.45 of a, rounded to one; 17 would be two.
-    assert largest_total({"a": 1, "b": 10}, {"a": 1, "b": 100}) == 16
+from instil.stages.mix import MIX, MixConfig
 
 
 def example(question: str, answer: str = "an answer", origin: str = "teacher-1") -> Example:
     turns = (Message(role="user", content=question), Message(role="assistant", content=answer))
     return Example(messages=turns, origin=Origin(kind="teacher", name=origin))
-
-
-def test_every_row_is_drawn_once_before_any_again() -> None:
-    examples = {each.id: each for each in (example(f"q{number}") for number in range(7))}
-    drawn = draw(examples, 17, 1, "a")
-    epochs = [Counter(key for key, epoch in drawn if epoch == number) for number in range(3)]
-    assert epochs[0] == epochs[1] == dict.fromkeys(examples, 1)
-    assert len(epochs[2]) == 3
-    assert drawn[:5] == draw(examples, 5, 1, "a")
-    assert draw(examples, 7, 2, "a") != draw(examples, 7, 1, "a") != draw(examples, 7, 1, "b")
 
 
 def write(path: Path, prefix: str, numbers: range | list[int], answer: str = "answer") -> Path:
@@ -128,11 +52,16 @@ def mix(
 
 
 def both(work: Path) -> tuple[bytes, bytes]:
-    return (work / "train.jsonl").read_bytes(), (work / "validation.jsonl").read_bytes()
+    """Return the bytes of all files on each side."""
+    train, validation = (
+        b"".join(path.read_bytes() for path in sorted((work / side).iterdir()))
+        for side in ("train", "validation")
+    )
+    return train, validation
 
 
 def rows(path: Path) -> list[Example]:
-    return [Example.model_validate(row) for _, row in read_jsonl(path)]
+    return [Example.model_validate(row) for row in read_rows(path)]
 
 
 def questions(path: Path) -> list[str]:
@@ -145,7 +74,7 @@ def test_sources_are_mixed_by_their_weights(tmp_path: Path) -> None:
         files("b", write(tmp_path / "b.jsonl", "b", range(100)), weight=1.0, license="CC0-1.0"),
     ]
     result = mix(tmp_path, corpora, num_examples=80, validation_fraction=0.25)
-    train, validation = rows(tmp_path / "train.jsonl"), rows(tmp_path / "validation.jsonl")
+    train, validation = rows(tmp_path / "train"), rows(tmp_path / "validation")
     assert Counter(row.origin.name for row in train + validation) == {"a": 60, "b": 20}
     assert {row.origin.license for row in train + validation if row.origin.name == "b"} == {"CC0-1.0"}
     assert (len(train), len(validation)) == (60, 20)
@@ -199,10 +128,10 @@ def test_the_seed_decides_the_order_and_what_is_held_out(
     # All forty rows are drawn with either seed.
     for work, seed, fraction in (("a", 1, 0.0), ("b", 2, 0.0), ("c", 1, 0.25), ("d", 2, 0.25)):
         mix(tmp_path / work, corpora[:1], seed=seed, validation_fraction=fraction)
-    a, b = (questions(tmp_path / work / "train.jsonl") for work in "ab")
+    a, b = (questions(tmp_path / work / "train") for work in "ab")
     assert a != b
     assert sorted(a) == sorted(b)
-    c, d = ({*questions(tmp_path / work / "validation.jsonl")} for work in "cd")
+    c, d = ({*questions(tmp_path / work / "validation")} for work in "cd")
     assert len(c) == len(d) == 10
     assert c != d
 
@@ -234,7 +163,7 @@ def test_a_larger_mixture_contains_the_smaller_one(tmp_path: Path, corpora: list
     for number in (10, 20):
         work = tmp_path / str(number)
         mix(work, corpora[:1], num_examples=number)
-        drawn.append({*questions(work / "train.jsonl"), *questions(work / "validation.jsonl")})
+        drawn.append({*questions(work / "train"), *questions(work / "validation")})
     assert drawn[0] < drawn[1]
 
 
@@ -256,14 +185,14 @@ def test_no_question_is_on_both_sides_and_nothing_is_lost(
     result = mix(
         tmp_path, [files("a", tmp_path / "a.jsonl", max_epochs=epochs)], validation_fraction=fraction
     )
-    train, validation = questions(tmp_path / "train.jsonl"), questions(tmp_path / "validation.jsonl")
+    train, validation = questions(tmp_path / "train"), questions(tmp_path / "validation")
     asked = len({number for number, _ in numbers})
     assert not {*train} & {*validation}
     assert len({*train} | {*validation}) == asked
     assert len({*validation}) == round(fraction * asked)
     # Validation rows are not repeated; training rows are, up to the epochs.
-    assert len(rows(tmp_path / "validation.jsonl")) == len(set(rows_as_text(tmp_path / "validation.jsonl")))
-    assert max(Counter(rows_as_text(tmp_path / "train.jsonl")).values()) <= (3 if epochs == 2.5 else 1)
+    assert len(rows(tmp_path / "validation")) == len(set(rows_as_text(tmp_path / "validation")))
+    assert max(Counter(rows_as_text(tmp_path / "train")).values()) <= (3 if epochs == 2.5 else 1)
     assert result.details["rows"] == int(different * epochs)
     assert result.counts.asked == len(numbers)
     assert result.counts.kept == different
@@ -271,7 +200,7 @@ def test_no_question_is_on_both_sides_and_nothing_is_lost(
 
 
 def rows_as_text(path: Path) -> list[str]:
-    return path.read_text().splitlines()
+    return [json.dumps(row) for row in read_rows(path)]
 
 
 def test_a_question_of_two_sources_is_on_one_side(tmp_path: Path) -> None:
@@ -280,7 +209,7 @@ def test_a_question_of_two_sources_is_on_one_side(tmp_path: Path) -> None:
         for name in "ab"
     ]
     mix(tmp_path, corpora, validation_fraction=0.5)
-    train, validation = questions(tmp_path / "train.jsonl"), questions(tmp_path / "validation.jsonl")
+    train, validation = questions(tmp_path / "train"), questions(tmp_path / "validation")
     assert not {*train} & {*validation}
     # Ten questions on each side, each with the answers of both sources.
     assert (len(train), len(validation)) == (20, 20)
@@ -305,7 +234,7 @@ def test_a_source_that_is_all_in_another_is_an_error(tmp_path: Path) -> None:
         files("b", write(tmp_path / "b.jsonl", "q", range(5))),
         files("a", write(tmp_path / "a.jsonl", "q", range(10))),
     ]
-    with pytest.raises(StageError, match="every row of the source 'b' is in another source too"):
+    with pytest.raises(StageError, match="nothing is left of the source 'b'"):
         mix(tmp_path, corpora)
 
 
@@ -315,13 +244,14 @@ def test_a_source_smaller_than_its_share_is_repeated_up_to_its_epochs(tmp_path: 
         files("small", write(tmp_path / "small.jsonl", "small", range(8)), weight=1.0, max_epochs=2.5),
     ]
     result = mix(tmp_path, corpora, num_examples=80, validation_fraction=0.0)
-    times = Counter(each for each in questions(tmp_path / "train.jsonl") if each.startswith("small"))
+    times = Counter(each for each in questions(tmp_path / "train") if each.startswith("small"))
     assert sorted(times.values()) == [2, 2, 2, 2, 3, 3, 3, 3]
     assert result.details["sources"]["small"] == {
         "weight": 1.0,
         "license": None,
         "read": 8,
         "failed": 0,
+        "rejected": 0,
         "duplicates": 0,
         "different": 8,
         "drawn": 20,
@@ -342,7 +272,7 @@ def test_what_cannot_be_met_is_an_error_with_the_numbers(tmp_path: Path) -> None
         "small has 15 rows to give and 1,250 are asked for"
     )
     assert caught.value.hint == ("set mix.num_examples to at most 31, lower the weight, or raise max_epochs")
-    assert not (tmp_path / "train.jsonl").exists()
+    assert not (tmp_path / "train").exists()
     assert mix(tmp_path, corpora, num_examples=31).details["rows"] == 31
     with pytest.raises(StageError, match="small has 15 rows to give and 16 are asked for"):
         mix(tmp_path, corpora, num_examples=32)
@@ -376,7 +306,8 @@ def test_duplicates_and_broken_records_are_counted_and_written_down(tmp_path: Pa
         for number in (1, 2)
     }
     assert [row for _, row in read_jsonl(tmp_path / "rejected.jsonl")] == [
-        {"source": "a", "id": ids[number], "filter": "duplicate"} for number in (1, 2, 1)
+        {"source": "a", "id": key, "filter": "duplicate", "kept": "a"}
+        for key in sorted([ids[1], ids[1], ids[2]])
     ]
 
 
@@ -405,11 +336,11 @@ def test_what_was_generated_is_a_source_curated_where_it_was(tmp_path: Path) -> 
     both_stages = {name: tmp_path / name for name in ("generate", "curate")}
     generated = [{"kind": "generated"}]
     result = mix(tmp_path / "one", generated, inputs=both_stages, validation_fraction=0.0)
-    assert rows(tmp_path / "one" / "train.jsonl") == [example("kept")]
+    assert rows(tmp_path / "one" / "train") == [example("kept")]
     assert list(result.details["sources"]) == ["generated"]
     del both_stages["curate"]
     mix(tmp_path / "two", generated, inputs=both_stages, validation_fraction=0.0)
-    assert sorted(questions(tmp_path / "two" / "train.jsonl")) == ["kept", "raw"]
+    assert sorted(questions(tmp_path / "two" / "train")) == ["kept", "raw"]
 
 
 def test_which_of_two_equal_conversations_stays_does_not_depend_on_their_order(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from torch.nn.functional import cross_entropy
 
 from instil.data.jsonl import read_jsonl
 from instil.data.messages import Message
+from instil.data.progress import Task
 from instil.engines.transformers import TransformersEngine
 from instil.errors import RecipeError, StageError, TrainingError
 from instil.models.decoding import Decoding
 from instil.models.render import Renderer
-from instil.stages.base import Context, Task
+from instil.stages.base import Context
 from instil.stages.train import TRAIN, TrainConfig
 from instil.stages.train.batches import IGNORED, collate, micro_batches, steps
 from instil.stages.train.loop import batch_loss, scheduled

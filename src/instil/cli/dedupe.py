@@ -62,7 +62,7 @@ def dedupe(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write the rows of IN that are new, unchanged; IN is JSON Lines or a JSON list, gzipped or not.
+    """Write the rows of IN that are new, unchanged; IN is JSON, CSV, Parquet or Arrow, packed or not.
 
     A row is rejected when its ROUGE-L F1 with a row that was kept before it exceeds the threshold: exactly
     the novelty filter of Self-Instruct. `--rejected` has each one's nearest row and score.
@@ -73,7 +73,7 @@ def dedupe(
     options = DedupeOptions(fields, threshold, tokenization, most_similar, rejected)
     found = dedupe_file(source, output, options, progress)
     for failure in found.failures:
-        click.echo(f"  {printable(failure.place)}: {printable(failure.reason)}", err=True)
+        click.echo(f"  {printable(failure.where)}: {printable(failure.reason)}", err=True)
     if found.counts.failed > len(found.failures):
         click.echo(f"  and {found.counts.failed - len(found.failures):,} more", err=True)
     if as_json:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
+from instil.data.progress import Progress, Silent, Task
 from instil.data.text import printable
-from instil.stages.base import Progress, Silent, Task
 from instil.store.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -191,3 +191,9 @@ class _Line:
             f"  {self._what}: {self._done:,}{of} {self._unit} in {seconds:,.0f} s, {rate:,.1f}/s{left}{note}"
         )
         click.echo(printable(text), err=True)
+
+
+def excerpt(text: str, width: int = 100) -> str:
+    """Return the beginning of a text on one line, without anything that could move the cursor."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -13,7 +13,8 @@ import click
 
 from instil import __version__
 from instil.cli import display
-from instil.novelty import kernel
+from instil.novelty import kernel as novelty
+from instil.shingles import kernel as shingles
 
 _PACKAGES = (
     ("aiohttp", "generate with a teacher on the network", "core"),
@@ -32,6 +33,7 @@ _PACKAGES = (
     ("safetensors", "train", "train"),
     ("peft", "train with LoRA", "train"),
     ("prompt_toolkit", "editing and history in chat", "chat"),
+    ("ray", "mix on a cluster", "cluster"),
 )
 
 
@@ -73,12 +75,13 @@ def _machine() -> dict[str, str]:
         "memory": _memory(),
         "disk free": f"{free:,.0f} GiB here",
         "gpu": _gpu(),
-        "novelty": _novelty(),
+        "novelty": _kernel(novelty.problem()),
+        "shingles": _kernel(shingles.problem()),
     }
 
 
-def _novelty() -> str:
-    if reason := kernel.problem():
+def _kernel(reason: str | None) -> str:
+    if reason:
         return f"slower: no kernel, {reason}; install a C compiler and instil again"
     return "compiled kernel"
 

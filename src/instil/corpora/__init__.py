@@ -12,6 +12,7 @@ from pydantic import Field
 
 from instil.corpora.base import SourceConfigBase
 from instil.corpora.files import FilesConfig
+from instil.corpora.known import KnownConfig
 
 
 class GeneratedConfig(SourceConfigBase):
@@ -22,4 +23,4 @@ class GeneratedConfig(SourceConfigBase):
     """What the source is called in tables."""
 
 
-CorpusConfig = Annotated[FilesConfig | GeneratedConfig, Field(discriminator="kind")]
+CorpusConfig = Annotated[FilesConfig | KnownConfig | GeneratedConfig, Field(discriminator="kind")]

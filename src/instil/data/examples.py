@@ -78,6 +78,21 @@ class Origin(Value):
 _OPTIONAL = ("task", "about", "attributes", "method", "evidence")
 
 
+class Label(Value):
+    """What a row of a labelled table holds besides its text; evaluation compares answers with it."""
+
+    task: str
+    """The kind of task: `classification`, `multiple_choice`, …"""
+    template: str
+    """Which of the task's templates worded the row."""
+    value: str
+    """The label as the table writes it."""
+    answer: str
+    """The label's surface form: how the assistant's answer says it."""
+    choices: tuple[str, ...] = ()
+    """The surface forms of all labels that the row could have, where they are known."""
+
+
 class Example(Value):
     """One training row: a conversation in the OpenAI chat form, and where it came from."""
 
@@ -86,6 +101,8 @@ class Example(Value):
     scores: Mapping[str, float] = Field(default_factory=dict)
     similar: Mapping[str, float] = Field(default_factory=dict)
     """The most similar instructions accepted before, with their scores, where that was asked for."""
+    label: Label | None = None
+    """What the answer must say, for rows of labelled tables."""
 
     @cached_property
     def conversation(self) -> Conversation:
@@ -104,6 +121,8 @@ class Example(Value):
             del row["scores"]
         if not self.similar:
             del row["similar"]
+        if self.label is None:
+            del row["label"]
         for name in _OPTIONAL:
             if not row["origin"][name]:
                 del row["origin"][name]

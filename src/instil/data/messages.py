@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 Role = Literal["system", "user", "assistant", "tool"]
 
+Turn = tuple[Role, str]
+"""A message before it is one: who says what. Corpora are read as turns, millions of them."""
+
 
 class Value(BaseModel):
     """Base of everything that is equal when its content is equal."""

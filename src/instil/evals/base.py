@@ -15,6 +15,7 @@ from pydantic import Field
 
 from instil.config.base import Config
 from instil.data.messages import Message, Value
+from instil.data.shards import read_rows
 from instil.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -92,12 +93,16 @@ class BenchmarkConfigBase(Config):
 
 
 def read_items(path: Path) -> Iterator[Item]:
-    """Yield the rows of an evaluation set or a file of examples.
+    """Yield the rows of an evaluation set, a file of examples, or a directory of a mixture's rows.
 
     Raises:
         RecipeError: a line is not such a row.
     """
     known = set(Item.model_fields)
+    if path.is_dir():
+        for row in read_rows(path):
+            yield Item.model_validate({key: value for key, value in row.items() if key in known})
+        return
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():

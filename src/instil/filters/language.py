@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -168,6 +169,18 @@ class LanguageFilter(Stateless):
         sure = other >= self._config.certainty and probability >= _CLEAR
         # What it takes for a rare language is a list of names, a cipher or notes.
         return (language, other) if sure and language in _SCRIPT_OF else None
+
+
+def most_probable(text: str, languages: Sequence[str]) -> str:
+    """Return which of some languages a text most probably is in.
+
+    Raises:
+        MissingPackage: py3langid is not installed.
+    """
+    probabilities: Counter[str] = Counter()
+    for found, probability in _identifier().rank(text):
+        probabilities[_SAME.get(found, found)] += probability
+    return max(languages, key=lambda each: (probabilities[each], each))
 
 
 @cache

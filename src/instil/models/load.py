@@ -61,17 +61,57 @@ def open_base(
         RecipeError: the model cannot be opened; says where it was looked for.
     """
     torch.manual_seed(seed)
+    tokenizer = open_tokenizer(config, chat_template=chat_template, texts=texts)
     if isinstance(config, ScratchConfig):
-        tokenizer = _tokenizer(config, texts)
-        give_template(tokenizer, chat_template or "chatml")
         return LanguageModel(_random(config, tokenizer), tokenizer)
-    with _explained(config.path):
-        tokenizer = AutoTokenizer.from_pretrained(config.path, revision=config.revision)
     model = _pretrained(config.path, config.revision)
-    give_template(tokenizer, chat_template)
     _fit_vocabulary(model, tokenizer)
     _set_end(model, tokenizer)
     return LanguageModel(model, tokenizer)
+
+
+def open_tokenizer(
+    config: BaseModelConfig, *, chat_template: str | None, texts: Texts
+) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of the model that a student starts from, with the chat template it will have.
+
+    Takes what `open_base` takes, and loads no weights.
+
+    Raises:
+        RecipeError: the tokenizer cannot be opened, or has no chat template and none is named.
+    """
+    if isinstance(config, ScratchConfig):
+        tokenizer = _tokenizer(config, texts)
+        give_template(tokenizer, chat_template or "chatml")
+        return tokenizer
+    with _explained(config.path):
+        tokenizer = AutoTokenizer.from_pretrained(config.path, revision=config.revision)
+    give_template(tokenizer, chat_template)
+    return tokenizer
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a model can read; None where there is no limit."""
+
+    positions: int | None
+    """Tokens in a row."""
+    embeddings: int | None
+    """Token ids, of which the highest is one less."""
+
+
+def read_sizes(config: BaseModelConfig) -> Sizes:
+    """Return what a student's base can read before its tokenizer is fitted to it; loads no weights.
+
+    Raises:
+        RecipeError: its configuration cannot be read.
+    """
+    if isinstance(config, ScratchConfig):
+        full = _architecture(config, {})
+        return Sizes(getattr(full, "max_position_embeddings", None), None)
+    with _explained(config.path):
+        full = AutoConfig.from_pretrained(config.path, revision=config.revision)
+    return Sizes(getattr(full, "max_position_embeddings", None), getattr(full, "vocab_size", None))
 
 
 def open_untrained(path: str) -> LanguageModel:
@@ -191,17 +231,23 @@ def _from_files(path: Path) -> PreTrainedTokenizerBase:
 
 
 def _random(config: ScratchConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    options = {key: value for key, value in config.architecture.items() if key != "model_type"}
     ends = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    full = _architecture(config, ends, vocab_size=len(tokenizer))
     try:
-        full: Any = AutoConfig.for_model(
-            config.architecture["model_type"], **{**ends, **options, "vocab_size": len(tokenizer)}
-        )
         model: PreTrainedModel = AutoModelForCausalLM.from_config(full)  # type: ignore[no-untyped-call]
     except (ValueError, TypeError, KeyError) as error:
         raise RecipeError(f"train.base_model.architecture: {error}") from error
     _set_end(model, tokenizer)
     return model
+
+
+def _architecture(config: ScratchConfig, defaults: dict[str, Any], **fixed: Any) -> Any:
+    """Return the configuration of a model with random weights; `fixed` is nothing a recipe can change."""
+    options = {key: value for key, value in config.architecture.items() if key != "model_type"}
+    try:
+        return AutoConfig.for_model(config.architecture["model_type"], **{**defaults, **options, **fixed})
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecipeError(f"train.base_model.architecture: {error}") from error
 
 
 def _pretrained(path: str, revision: str) -> PreTrainedModel:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from instil.data.fingerprint import fingerprint
 from instil.data.messages import Message
 from instil.errors import RecipeError
+from instil.models.encode import Encoded, Encoder, Marked
+from instil.models.template import TemplateFailed, TemplateRunner
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Spans = tuple[tuple[int, int], ...]
+LossOn = Literal["assistant", "last", "all"]
+"""What is learned: every answer with its end mark, the last one, or every token but the first."""
+
+_CHUNK_ROWS = 256
+_CHUNK_CHARACTERS = 1 << 17
+"""Conversations that are tokenized together; what a tokenizer says of a token takes about 150 bytes."""
 
 
 @dataclass(frozen=True)
@@ -29,105 +37,109 @@ class Rendered:
         return sum(self.mask)
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A conversation that cannot be learned from."""
+
+    reason: str
+
+
 class Renderer:
-    """Renders with the tokenizer's own chat template, and with nothing else.
+    """Renders with the tokenizer's own chat template, and with nothing else."""
 
-    The template's `{% generation %}` marks say what is learned. A template without marks is
-    rendered turn by turn: what an assistant's message adds to the generation prompt is learned.
-    """
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, loss_on: LossOn = "assistant") -> None:
         self._tokenizer = tokenizer
-        if not tokenizer.chat_template:
-            raise RecipeError(
-                "the model has no chat template, so that nothing says how a conversation is written for it",
-                hint="train it with train.chat_template, or name a model that was tuned to chat",
-            )
-        self._template = str(tokenizer.chat_template)
-        self._marked = "{%- generation" in self._template or "{% generation" in self._template
+        self._loss_on = loss_on
+        self._template = TemplateRunner(tokenizer)
+        self._encoder = Encoder(tokenizer)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for those who render alike: the same tokenizer, template and choice of what is learned."""
+        backend: Any = self._tokenizer.backend_tokenizer if self._tokenizer.is_fast else None
+        tokens = backend.to_str() if backend else self._tokenizer.get_vocab()
+        special = {name: str(token) for name, token in self._tokenizer.special_tokens_map.items()}
+        return fingerprint([tokens, special, self._template.source, self._loss_on])
+
+    @property
+    def vocabulary(self) -> int:
+        """One more than the highest token id."""
+        return max(self._tokenizer.get_vocab().values()) + 1
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
-        """Return the token ids after which the assistant's answer begins."""
-        return self._encode(self._text(messages, add_generation_prompt=True))
+        """Return the token ids after which the assistant's answer begins.
+
+        They are those with which `render` begins when the answer is there.
+        """
+        return self._encoder.encode([self._template.prompt(messages)])[0].ids
 
     def render(self, messages: Sequence[Message]) -> Rendered:
         """Return the tokens of a whole conversation and what of them is learned.
 
-        Where no token crosses a border of an answer the text is tokenized in one piece, as other
-        tools do it. Where one would, the pieces are tokenized apart: at inference the prompt is a
-        piece of its own, so the model must see the same tokens before its answer.
+        Raises:
+            RecipeError: the template cannot render it, or there is nothing to learn in it.
+        """
+        (found,) = self.render_many([messages])
+        if isinstance(found, Refused):
+            raise RecipeError(found.reason)
+        return found
+
+    def render_many(self, conversations: Iterable[Sequence[Message]]) -> Iterator[Rendered | Refused]:
+        """Yield for each conversation what `render` returns, or why there is nothing to learn from it.
 
         Raises:
-            RecipeError: the template cannot render it, or marks nothing.
+            RecipeError: the template is no good for training.
         """
-        text, spans = self._marked_text(messages) if self._marked else self._by_turns(messages)
-        if not spans:
-            raise RecipeError("the chat template marks nothing to learn in a conversation with an answer")
-        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-        offsets: list[tuple[int, int]] = encoded["offset_mapping"]
-        borders = {border for span in spans for border in span}
-        if not any(start < border < end for start, end in offsets for border in borders):
-            mask = tuple(any(first <= start < last for first, last in spans) for start, _ in offsets)
-            return Rendered(tuple(encoded["input_ids"]), mask)
-        return self._in_pieces(text, spans)
+        for chunk in _chunks(conversations):
+            marked = self._marks_or_reasons(chunk)
+            encoded = iter(self._encoder.encode([each for each in marked if isinstance(each, Marked)]))
+            for each in marked:
+                yield each if isinstance(each, Refused) else self._rendered(next(encoded))
 
-    def _in_pieces(self, text: str, spans: Spans) -> Rendered:
-        ids: list[int] = []
+    def _rendered(self, encoded: Encoded) -> Rendered:
+        size = len(encoded.ids)
+        # Nothing comes before the first token from which it could be told.
+        spans = {"assistant": encoded.spans, "last": encoded.spans[-1:], "all": ((min(1, size), size),)}[
+            self._loss_on
+        ]
         mask: list[bool] = []
-        position = 0
-        for start, end in (*spans, (len(text), len(text))):
-            for first, last, learned in ((position, start, False), (start, end, True)):
-                piece = self._encode(text[first:last])
-                ids += piece
-                mask += [learned] * len(piece)
-            position = end
-        return Rendered(tuple(ids), tuple(mask))
+        for start, end in spans:
+            mask += [False] * (start - len(mask))
+            mask += [True] * (end - start)
+        mask += [False] * (size - len(mask))
+        return Rendered(tuple(encoded.ids), tuple(mask))
 
-    def _marked_text(self, messages: Sequence[Message]) -> tuple[str, Spans]:
-        from transformers.utils.chat_template_utils import render_jinja_template
-
-        texts, spans = self._call(
-            render_jinja_template,
-            conversations=[[message.model_dump() for message in messages]],
-            chat_template=self._template,
-            return_assistant_tokens_mask=True,
-            **self._tokenizer.special_tokens_map,
-        )
-        return texts[0], tuple((start, end) for start, end in spans[0])
-
-    def _by_turns(self, messages: Sequence[Message]) -> tuple[str, Spans]:
-        text, spans = "", []
-        for number, message in enumerate(messages, start=1):
-            before = text
-            text = self._text(messages[:number])
-            if message.role == "assistant":
-                before = self._text(messages[: number - 1], add_generation_prompt=True)
-                spans.append((len(before), len(text)))
-            if not text.startswith(before):
-                raise RecipeError(
-                    "the model's chat template writes earlier turns again when a turn is added, so what is "
-                    "learned cannot be told from its text",
-                    hint="name another with train.chat_template",
-                )
-        return text, tuple(spans)
-
-    def _text(self, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
-        rendered = self._call(
-            self._tokenizer.apply_chat_template,
-            [message.model_dump() for message in messages],
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-        )
-        return str(rendered)
-
-    def _call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        from jinja2 import TemplateError
-
+    def _marks_or_reasons(self, conversations: Sequence[Sequence[Message]]) -> list[Marked | Refused]:
         try:
-            return function(*args, **kwargs)
-        except TemplateError as error:
-            raise RecipeError(f"the chat template cannot render these messages: {error}") from error
+            found: list[Marked | Refused] = list(self._template.mark(conversations))
+        except TemplateFailed:
+            # One of them fails; which one is found by asking for each alone.
+            found = []
+            for messages in conversations:
+                try:
+                    found += self._template.mark([messages])
+                except TemplateFailed as error:
+                    found.append(Refused(str(error)))
+        if self._loss_on != "all":
+            for index, (messages, each) in enumerate(zip(conversations, found, strict=True)):
+                if isinstance(each, Marked) and not each.spans:
+                    if any(message.role == "assistant" for message in messages):
+                        raise RecipeError(
+                            "the chat template marks nothing to learn in a conversation with an answer",
+                            hint="name another with train.chat_template",
+                        )
+                    found[index] = Refused("no answer of the assistant")
+        return found
 
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+
+def _chunks(conversations: Iterable[Sequence[Message]]) -> Iterator[list[Sequence[Message]]]:
+    chunk: list[Sequence[Message]] = []
+    characters = 0
+    for messages in conversations:
+        chunk.append(messages)
+        characters += sum(len(message.content) for message in messages)
+        if len(chunk) == _CHUNK_ROWS or characters >= _CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk

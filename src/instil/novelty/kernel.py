@@ -6,11 +6,11 @@ import ctypes
 import weakref
 from array import array
 from functools import cache
-from pathlib import Path
 
-from instil.novelty.build import LIBRARY, SOURCE, source_digest
+from instil.kernels import NOVELTY, Kernel, load
 from instil.novelty.index import Match, Tokens
 
+KERNEL = NOVELTY
 _ABSENT, _FAILED = -1, -2
 
 
@@ -18,7 +18,7 @@ class KernelIndex:
     """The index of kernel.c. One thread at a time may use it; others run meanwhile."""
 
     def __init__(self, threshold: float) -> None:
-        self._library = library = _load(LIBRARY)
+        self._library = library = _load(KERNEL)
         self._index = library.novelty_open(threshold)
         if not self._index:
             raise MemoryError
@@ -86,38 +86,27 @@ class KernelIndex:
 def problem() -> str | None:
     """Return why the kernel cannot be used here, or None."""
     try:
-        _load(LIBRARY)
+        _load(KERNEL)
     except (OSError, AttributeError) as error:
         return str(error)
     return None
 
 
 @cache
-def _load(path: Path) -> ctypes.CDLL:
-    """Return the library with its functions declared.
-
-    Raises:
-        OSError: it was never compiled, not for this machine, or of another source than the one beside it.
-        AttributeError: it is something else.
-    """
-    if not path.exists():
-        raise OSError("it was not compiled when instil was installed")
-    library = ctypes.CDLL(str(path))
+def _load(kernel: Kernel) -> ctypes.CDLL:
+    """Return the library with its functions declared; errors are those of `load`."""
     pointer, count, size = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
-    for name, result, arguments in (
-        ("source", ctypes.c_char_p, ()),
-        ("open", pointer, (ctypes.c_double,)),
-        ("close", None, (pointer,)),
-        ("add", ctypes.c_int64, (pointer, pointer, count)),
-        ("nearest", ctypes.c_int64, (pointer, pointer, count, pointer)),
-        ("filter", ctypes.c_int64, (pointer, pointer, pointer, size, pointer, pointer)),
-        ("most_similar", ctypes.c_int64, (pointer, pointer, count, count, pointer, pointer)),
-    ):
-        function = getattr(library, f"novelty_{name}")
-        function.restype, function.argtypes = result, arguments
-    if library.novelty_source().decode() != source_digest(SOURCE):
-        raise OSError("it was compiled from an older source")
-    return library
+    return load(
+        kernel,
+        (
+            ("open", pointer, (ctypes.c_double,)),
+            ("close", None, (pointer,)),
+            ("add", ctypes.c_int64, (pointer, pointer, count)),
+            ("nearest", ctypes.c_int64, (pointer, pointer, count, pointer)),
+            ("filter", ctypes.c_int64, (pointer, pointer, pointer, size, pointer, pointer)),
+            ("most_similar", ctypes.c_int64, (pointer, pointer, count, count, pointer, pointer)),
+        ),
+    )
 
 
 def _room(typecode: str, count: int) -> array[int]:

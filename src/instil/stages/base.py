@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from instil.config.base import Config
 from instil.data.examples import Counts
+from instil.data.progress import Progress, Silent
 
 C = TypeVar("C", bound=Config)
 
@@ -20,46 +20,11 @@ KEPT_FILE = "kept.jsonl"
 REJECTED_FILE = "rejected.jsonl"
 FAILURES_FILE = "failures.jsonl"
 COVERAGE_FILE = "coverage.jsonl"
-TRAIN_FILE = "train.jsonl"
-VALIDATION_FILE = "validation.jsonl"
+TRAIN_ROWS = "train"
+VALIDATION_ROWS = "validation"
 
 SEEDS_ANSWERED = "seeds_answered"
 """Key in the details of a manifest: the rows are answers to the seed tasks, and not new beside them."""
-
-
-class Task(Protocol):
-    """One long piece of work on the progress display."""
-
-    def advance(self, amount: int = 1, note: str | None = None) -> None:
-        """Say that `amount` more is done; `note` is shown beside the rate (the loss, the cost so far)."""
-        ...
-
-
-class Progress(Protocol):
-    """Where a stage tells how far it is."""
-
-    def task(self, what: str, *, total: int | None, unit: str) -> AbstractContextManager[Task]:
-        """Open a piece of work of `total` units; None if that is not known."""
-        ...
-
-    def say(self, line: str) -> None:
-        """Tell the user something that is not an error."""
-        ...
-
-
-class Silent:
-    """A progress display that shows nothing."""
-
-    def advance(self, amount: int = 1, note: str | None = None) -> None:
-        """Show nothing."""
-
-    @contextmanager
-    def task(self, what: str, *, total: int | None, unit: str) -> Iterator[Task]:  # noqa: ARG002
-        """Show nothing."""
-        yield self
-
-    def say(self, line: str) -> None:
-        """Show nothing."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from instil.config.base import Config, InputFile, Items
 from instil.corpora.base import Failure
-from instil.corpora.raw_records import read_raw_records
+from instil.corpora.containers import read_records
 from instil.data.examples import Counts, Example, Rejection, SeedTask
 from instil.data.jsonl import JsonlWriter, read_jsonl
 from instil.errors import StageError
@@ -123,9 +123,9 @@ def _examples(config: CurateConfig, context: Context) -> Iterator[Example]:
             yield Example.model_validate(row)
         return
     hint = "every row has `messages` and `origin`, as in the examples.jsonl of a run"
-    for each in read_raw_records(config.examples):
+    for each in read_records(config.examples):
         if isinstance(each, Failure):
-            raise StageError(f"{each.place}: {each.reason}", hint=hint)
+            raise StageError(f"{each.where}: {each.reason}", hint=hint)
         try:
             yield Example.model_validate(each.value)
         except ValidationError as error:

@@ -15,7 +15,7 @@ from instil.data.examples import Counts
 from instil.data.jsonl import write_jsonl
 from instil.evals import BenchmarkConfig
 from instil.evals.base import BenchmarkConfigBase, Score, Subjects
-from instil.stages.base import TRAIN_FILE, VALIDATION_FILE, Context, Result, Stage
+from instil.stages.base import TRAIN_ROWS, VALIDATION_ROWS, Context, Result, Stage
 from instil.store.atomic import atomic_write
 
 SCORES_FILE, TRANSCRIPTS_FILE = "scores.json", "transcripts.jsonl"
@@ -50,7 +50,7 @@ def _run(config: EvaluateConfig, context: Context) -> Result:
     engines = {"tuned": tuned}
     if config.baseline == "base_model":
         engines = {"base": TransformersEngine(open_untrained(str(path))), **engines}
-    subjects = Subjects(engines, _mixed(context, TRAIN_FILE), _mixed(context, VALIDATION_FILE))
+    subjects = Subjects(engines, _mixed(context, TRAIN_ROWS), _mixed(context, VALIDATION_ROWS))
     scores: list[Score] = []
     transcripts: list[dict[str, Any]] = []
     items = 0

@@ -1,51 +1,90 @@
-"""Sources at chosen ratios to a training and a validation file.
+"""Sources at chosen ratios to a training and a validation set.
 
 Which rows are drawn, which are held out and in which order they stand depends on the seed and on
-each row's content, never on the order of the sources, of the files or of the rows in them.
+each row's content, never on the order of the sources, of the files or of the rows in them, or on how many
+workers did it. The work is in `instil.mixing`.
 """
 
 from __future__ import annotations
 
-import math
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from instil.config.base import Config, Items
+from instil.config.base import Config, InputPath, Items, RuntimeOnly
 from instil.corpora import CorpusConfig, GeneratedConfig
-from instil.corpora.base import Failure, SourceConfigBase
-from instil.data.examples import Counts, Example
-from instil.data.fingerprint import canonical_json, fingerprint
-from instil.data.jsonl import read_jsonl, write_jsonl
-from instil.data.random import rank
-from instil.errors import StageError
-from instil.stages.base import (
-    EXAMPLES_FILE,
-    FAILURES_FILE,
-    KEPT_FILE,
-    REJECTED_FILE,
-    TRAIN_FILE,
-    VALIDATION_FILE,
-    Context,
-    Result,
-    Stage,
+from instil.corpora.base import CorpusConfigBase, SourceConfigBase
+from instil.corpora.files import FilesConfig
+from instil.data.examples import Counts
+from instil.data.fingerprint import file_sha256, fingerprint
+from instil.errors import RecipeError, RequestError
+from instil.filters import FilterConfig
+from instil.mixing.config import (
+    CleanConfig,
+    DecontaminateConfig,
+    NearDuplicatesConfig,
+    QuotasConfig,
+    SemanticDuplicatesConfig,
 )
+from instil.stages.base import EXAMPLES_FILE, FAILURES_FILE, KEPT_FILE, REJECTED_FILE, Context, Result, Stage
+
+if TYPE_CHECKING:
+    from instil.mixing.mixture import Mixing
+    from instil.mixing.plan import Mixed, Plan
+
+CLUSTERS_FILE = "near_duplicates.jsonl"
+_SHARDS = "shards"
+_READ = ".work/mix-read"
+"""Directory of a run for what was read and compared: other weights, totals or quotas need it just so."""
+_NOT_READING = ("num_examples", "num_tokens", "temperature", "quotas", "validation_fraction", "output")
+_ONE_PROCESS = 16 << 20  # bytes up to which starting more processes takes longer than the work
+_ORDERED_FILTERS = ("grounded", "judged", "rouge_l")
 
 
 class MixConfig(Config):
-    """Sources, their weights, and how much is held out."""
+    """Sources, their weights, what is cleaned and removed, and how much is held out."""
 
     corpora: Annotated[tuple[CorpusConfig, ...], Items] = Field(min_length=1)
     """The sources."""
     num_examples: int | None = Field(default=None, gt=0)
     """Rows in all; by default as many as the weights allow without using up any source's epochs."""
+    num_tokens: int | None = Field(default=None, gt=0)
+    """Tokens in all, instead of rows; the weights are shares of tokens then."""
+    tokenizer: InputPath | None = None
+    """A `tokenizer.json`, or a directory that has one: the base model's. Needed to count tokens."""
+    min_tokens: int | None = Field(default=None, gt=0)
+    """Rows with fewer tokens of text are rejected."""
+    max_tokens: int | None = Field(default=None, gt=0)
+    """Rows with more tokens of text are rejected."""
+    temperature: float | None = Field(default=None, gt=0)
+    """Multiplies the weights by size^(1/temperature): 1 draws in proportion to the sizes, more evens out."""
+    quotas: QuotasConfig = QuotasConfig()
+    """Shares by language and by task."""
+    clean: CleanConfig = CleanConfig()
+    """How texts are mended."""
+    filters: Annotated[tuple[FilterConfig, ...], Items] = ()
+    """Rows that a filter says no to are rejected; the same filters as in `curate`."""
+    near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
+    """What becomes of rows that are almost the same; equal conversations are always one row."""
+    semantic_duplicates: SemanticDuplicatesConfig | None = None
+    """Whether rows that say the same in other words are removed."""
+    decontaminate: DecontaminateConfig | None = DecontaminateConfig()
+    """Whether rows that share text with an evaluation set are removed."""
+    against: Annotated[tuple[InputPath, ...], Items] = ()
+    """Evaluation sets besides those of `evaluate`, which always count: files or directories of rows."""
     validation_fraction: float = Field(default=0.05, ge=0, lt=1)
     """Share of the questions that is held out; no question is on both sides."""
+    output: Literal["parquet", "jsonl", "both"] = "parquet"
+    """What the shards are; Parquet takes a fifth of the room."""
+    workers: Annotated[int | None, RuntimeOnly] = Field(default=None, gt=0)
+    """Processes; by default one for each processor. Speed only."""
+    cluster: Annotated[str | None, RuntimeOnly] = None
+    """A Ray cluster that does the work (`ray://host:10001`, `auto`, or `local` for one on this machine). The
+    run and the corpora must lie where all its machines see them. Speed only."""
 
     @field_validator("corpora")
     @classmethod
@@ -55,217 +94,230 @@ class MixConfig(Config):
             raise ValueError(f"two sources are called {twice[0]!r}; give each a name of its own")
         return corpora
 
+    @field_validator("filters")
+    @classmethod
+    def _need_no_order(cls, filters: Sequence[Any]) -> Sequence[Any]:
+        for each in filters:
+            if each.kind in _ORDERED_FILTERS:
+                raise ValueError(
+                    f"{each.kind} looks at more than one row, so that it belongs into `curate`; here "
+                    "near_duplicates compares rows"
+                )
+        return filters
 
-@dataclass
-class Source:
-    """What was read from one corpus."""
-
-    config: SourceConfigBase
-    examples: dict[str, Example] = field(default_factory=dict)
-    """Different rows by id."""
-    duplicates: list[str] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-
-    @property
-    def capacity(self) -> int:
-        """Rows that it can give at most."""
-        return int(len(self.examples) * self.config.max_epochs)
-
-
-def allot(weights: Mapping[str, float], total: int) -> dict[str, int]:
-    """Return whole numbers in proportion to `weights` that sum to `total`.
-
-    Largest remainder method: each is within one of its exact share; ties go by name.
-    """
-    return _allot(_parts(weights), total)
-
-
-def _parts(weights: Mapping[str, float]) -> dict[str, int]:
-    # Whole numbers in the ratio of the weights as they are written. A sum of floats depends on their
-    # order, and would let the order of the sources decide who gets the last row.
-    exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
-    scale = math.lcm(*(weight.denominator for weight in exact.values()))
-    return {name: int(weight * scale) for name, weight in exact.items()}
-
-
-def _allot(parts: Mapping[str, int], total: int) -> dict[str, int]:
-    whole = sum(parts.values())
-    counts = {name: total * part // whole for name, part in parts.items()}
-    by_remainder = sorted(parts, key=lambda name: (-(total * parts[name] % whole), name))
-    for name in by_remainder[: total - sum(counts.values())]:
-        counts[name] += 1
-    return counts
-
-
-def largest_total(weights: Mapping[str, float], capacities: Mapping[str, int]) -> int:
-    """Return the most rows for which `allot` asks no source for more than its capacity."""
-    parts = _parts(weights)
-    # A source is asked for its share rounded down at least; nothing fits above this bound.
-    bound = min((capacities[name] + 1) * sum(parts.values()) // part for name, part in parts.items())
-    for candidate in range(bound, 0, -1):
-        if all(count <= capacities[name] for name, count in _allot(parts, candidate).items()):
-            return candidate
-    return 0
-
-
-def draw(examples: Mapping[str, Example], count: int, seed: int, name: str) -> list[tuple[str, int]]:
-    """Return `(id, epoch)` of `count` rows: all of them once before any again."""
-    order = sorted(examples, key=lambda each: (rank(seed, "draw", name, each), each))
-    return [(order[index % len(order)], index // len(order)) for index in range(count)]
+    @model_validator(mode="after")
+    def _fits_together(self) -> MixConfig:
+        if self.num_examples and self.num_tokens:
+            raise ValueError("num_examples and num_tokens are both given; remove one")
+        counted = [name for name in ("num_tokens", "min_tokens", "max_tokens") if getattr(self, name)]
+        if counted and self.tokenizer is None:
+            raise ValueError(f"{counted[0]} needs `tokenizer`, whose tokens are counted")
+        if (self.quotas.languages or self.quotas.tasks) and not (self.num_examples or self.num_tokens):
+            raise ValueError("quotas are shares of a total; give num_examples or num_tokens")
+        return self
 
 
 def _run(config: MixConfig, context: Context) -> Result:
-    sources = [_read(corpus, context) for corpus in config.corpora]
-    drop_shared(sources)
-    wanted = _wanted(config, sources)
-    rows: list[tuple[int, Example]] = []
-    table: dict[str, dict[str, Any]] = {}
-    for source in sources:
-        name = source.config.name
-        drawn = draw(source.examples, wanted[name], context.seed, name)
-        rows += [
-            (rank(context.seed, "order", name, key, epoch), source.examples[key]) for key, epoch in drawn
-        ]
-        table[name] = _row(source, wanted[name], len({key for key, _ in drawn}))
-    rows.sort(key=lambda row: (row[0], row[1].id))
-    train, validation = _split([example for _, example in rows], config.validation_fraction, context.seed)
-    if not train:
-        raise StageError(
-            "the mixture has no training row", hint="raise num_examples or lower validation_fraction"
-        )
-    write_jsonl(context.work / TRAIN_FILE, (example.row() for example in train))
-    write_jsonl(context.work / VALIDATION_FILE, (example.row() for example in validation))
-    failures = [failure.row() for source in sources for failure in source.failures]
-    write_jsonl(context.work / FAILURES_FILE, failures)
-    duplicates = [
-        {"source": source.config.name, "id": key, "filter": "duplicate"}
-        for source in sources
-        for key in source.duplicates
-    ]
-    write_jsonl(context.work / REJECTED_FILE, duplicates)
-    details = {"sources": table, "train": len(train), "validation": len(validation), "rows": len(rows)}
-    return Result(_counts(table), details)
+    mixed = open_mixing(config, context).run()
+    shutil.rmtree(context.work / _SHARDS)
+    shutil.rmtree(context.shared / _READ)
+    return Result(_counts(mixed), details(config, mixed))
 
 
-def _read(corpus: CorpusConfig, context: Context) -> Source:
-    source = Source(corpus)
-    with context.progress.task(f"reading {corpus.name}", total=None, unit="rows") as task:
-        for each in _generated(context) if isinstance(corpus, GeneratedConfig) else corpus.read():
-            task.advance()
-            if isinstance(each, Failure):
-                source.failures.append(each)
-            elif each.id in source.examples:
-                source.duplicates.append(each.id)
-                # Which of the two stays must not depend on which came first.
-                source.examples[each.id] = min(source.examples[each.id], each, key=_text)
-            else:
-                source.examples[each.id] = each
-    if not source.examples:
-        failed = f"; {len(source.failures)} could not be read" if source.failures else ""
-        first = f"the first: {source.failures[0].place}: {source.failures[0].reason}" if failed else None
-        raise StageError(f"the source {corpus.name!r} has no rows{failed}", hint=first)
-    return source
-
-
-def drop_shared(sources: Iterable[Source]) -> None:
-    """Keep a conversation that several sources hold only in the first of them by name.
-
-    The order in which the recipe lists the sources does not matter.
+def open_mixing(config: MixConfig, context: Context) -> Mixing:
+    """Return the mixture of a recipe, ready to run in the stage's directory.
 
     Raises:
-        StageError: nothing of a source is left.
+        StageError: a source has no file that can be read.
+        RecipeError: the tokenizer is no tokenizer.
     """
-    seen: set[str] = set()
-    for source in sorted(sources, key=lambda each: each.config.name):
-        shared = [key for key in source.examples if key in seen]
-        for key in shared:
-            del source.examples[key]
-        source.duplicates += shared
-        if not source.examples:
-            raise StageError(
-                f"every row of the source {source.config.name!r} is in another source too", hint="remove it"
-            )
-        seen |= source.examples.keys()
+    from instil.mixing.mixture import Mixing
+    from instil.mixing.plan import Outputs
+    from instil.mixing.work import Workers, default_workers
 
-
-def _text(example: Example) -> str:
-    return canonical_json(example.row())
-
-
-def _generated(context: Context) -> Iterable[Example]:
-    path: Path = (
-        context.inputs["curate"] / KEPT_FILE
-        if "curate" in context.inputs
-        else context.inputs["generate"] / EXAMPLES_FILE
+    plan = _plan(config, context)
+    size = sum(part.size for source in plan.sources for part in source.corpus.parts())
+    count = config.workers or (default_workers() if size > _ONE_PROCESS else 1)
+    outputs = Outputs(
+        context.work,
+        context.work / FAILURES_FILE,
+        context.work / REJECTED_FILE,
+        context.work / CLUSTERS_FILE,
     )
-    return (Example.model_validate(row) for _, row in read_jsonl(path))
+    workers = Workers(count, config.cluster)
+    return Mixing(
+        plan,
+        _read_directory(config, plan, context),
+        context.work / _SHARDS,
+        outputs,
+        workers,
+        context.progress,
+    )
 
 
-def _wanted(config: MixConfig, sources: Sequence[Source]) -> dict[str, int]:
-    """Return the rows of each source.
-
-    Raises:
-        StageError: a source cannot give its share.
-    """
-    weights = {source.config.name: source.config.weight for source in sources}
-    capacities = {source.config.name: source.capacity for source in sources}
-    most = largest_total(weights, capacities)
-    if config.num_examples is None:
-        return allot(weights, most)
-    wanted = allot(weights, config.num_examples)
-    short = [
-        f"{name} has {capacities[name]:,} rows to give and {count:,} are asked for"
-        for name, count in wanted.items()
-        if count > capacities[name]
+def _read_directory(config: MixConfig, plan: Plan, context: Context) -> Path:
+    """Return the directory for what is read; what was read for other sources goes."""
+    identity = {name: value for name, value in config.identity().items() if name not in _NOT_READING}
+    identity["corpora"] = [
+        {name: value for name, value in corpus.identity().items() if name not in ("weight", "max_epochs")}
+        for corpus in sorted(config.corpora, key=lambda each: each.name)
     ]
-    if short:
-        raise StageError(
-            f"the mixture cannot be met: {'; '.join(short)}",
-            hint=f"set mix.num_examples to at most {most:,}, lower the weight, or raise max_epochs",
+    generated = (
+        _generated(context) if any(isinstance(each, GeneratedConfig) for each in config.corpora) else None
+    )
+    more = {
+        "version": MIX.version,
+        "seed": context.seed,
+        "near": plan.banding is not None,
+        "languages": sorted(config.quotas.languages or ()),
+        "generated": None if generated is None else file_sha256(generated),
+    }
+    directory = context.shared / _READ
+    mine = directory / fingerprint([identity, more])
+    for other in directory.glob("*"):
+        if other != mine:
+            shutil.rmtree(other)
+    return mine
+
+
+def _plan(config: MixConfig, context: Context) -> Plan:
+    from instil.mixing.banding import banding_for
+    from instil.mixing.plan import Plan, Source
+    from instil.mixing.screening import Screen
+    from instil.mixing.selection import Wish
+
+    corpora = sorted((_opened(corpus, context) for corpus in config.corpora), key=lambda each: each.name)
+    tokenizer = None if config.tokenizer is None else _tokenizer(config.tokenizer)
+    sources = tuple(
+        Source(
+            corpus,
+            Screen(
+                filters=config.filters,
+                tokenizer=tokenizer,
+                min_tokens=config.min_tokens,
+                max_tokens=config.max_tokens,
+                languages=tuple(sorted(config.quotas.languages or ())),
+                language=corpus.language,
+                against=config.against if config.decontaminate else (),
+                decontaminate=config.decontaminate or DecontaminateConfig(),
+            ),
+            corpus.task_type or "",
         )
-    return wanted
+        for corpus in corpora
+    )
+    near = config.near_duplicates
+    needed = near.action == "remove" or (near.action == "keep_together" and config.validation_fraction > 0)
+    return Plan(
+        sources=sources,
+        wish=Wish(
+            names=tuple(corpus.name for corpus in corpora),
+            weights={corpus.name: corpus.weight for corpus in corpora},
+            max_epochs={corpus.name: corpus.max_epochs for corpus in corpora},
+            total=config.num_tokens or config.num_examples,
+            by_tokens=config.num_tokens is not None,
+            temperature=config.temperature,
+            languages=config.quotas.languages,
+            tasks=config.quotas.tasks,
+        ),
+        seed=context.seed,
+        clean=config.clean,
+        validation_fraction=config.validation_fraction,
+        banding=banding_for(near) if needed else None,
+        threshold=near.threshold,
+        remove_near=near.action == "remove",
+        semantic=config.semantic_duplicates,
+        formats=("parquet", "jsonl") if config.output == "both" else (config.output,),
+    )
 
 
-def _split(rows: Sequence[Example], fraction: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """Hold out whole questions, so that a repeated or reworded answer never straddles."""
-    questions = {_question(example) for example in rows}
-    held_out = sorted(questions, key=lambda each: (rank(seed, "split", each), each))
-    chosen = set(held_out[: round(len(questions) * fraction)])
-    train = [example for example in rows if _question(example) not in chosen]
-    # A row that is repeated for training counts once in the measurement.
-    validation = {example.id: example for example in rows if _question(example) in chosen}
-    return train, list(validation.values())
+def _opened(corpus: SourceConfigBase, context: Context) -> CorpusConfigBase:
+    """Return a source that can be read: the rows that this run generated are files too."""
+    if isinstance(corpus, GeneratedConfig):
+        path = _generated(context)
+        shared = {name: getattr(corpus, name) for name in SourceConfigBase.model_fields}
+        return FilesConfig(kind="files", path=path, format="messages", **shared)
+    assert isinstance(corpus, CorpusConfigBase)
+    return corpus
 
 
-def _question(example: Example) -> str:
-    return fingerprint(example.conversation.instruction)
+def _generated(context: Context) -> Path:
+    """Return the rows that this run generated, curated if the recipe has `curate`."""
+    if "curate" in context.inputs:
+        return context.inputs["curate"] / KEPT_FILE
+    return context.inputs["generate"] / EXAMPLES_FILE
 
 
-def _row(source: Source, drawn: int, different: int) -> dict[str, Any]:
+def _tokenizer(path: Path) -> Path:
+    found = path / "tokenizer.json" if path.is_dir() else path
+    if not found.is_file():
+        raise RecipeError(
+            f"mix.tokenizer: {str(path)!r} has no tokenizer.json",
+            hint="name the directory of the base model, or a tokenizer.json",
+        )
+    return found
+
+
+def _preflight(config: MixConfig) -> None:
+    """Say before anything is spent what cannot be met: more rows of a source than its files can hold."""
+    from instil.mixing.shares import allot
+
+    if config.tokenizer is not None:
+        _tokenizer(config.tokenizer)
+    for corpus in config.corpora:
+        if isinstance(corpus, CorpusConfigBase):
+            corpus.preflight()
+    if config.num_examples is None or config.temperature is not None:
+        return
+    wanted = allot({corpus.name: corpus.weight for corpus in config.corpora}, config.num_examples)
+    for corpus in config.corpora:
+        if not isinstance(corpus, CorpusConfigBase):
+            continue
+        most = corpus.count_at_most()
+        if most is not None and wanted[corpus.name] > most * corpus.max_epochs:
+            raise RequestError(
+                f"the mixture cannot be met: {corpus.name} has at most {most:,} rows and "
+                f"{wanted[corpus.name]:,} are asked for",
+                hint="lower mix.num_examples or the weight, raise max_epochs, or add a source",
+            )
+
+
+def details(config: MixConfig, mixed: Mixed) -> dict[str, Any]:
+    """Return what the manifest and `instil mix` say of a mixture."""
     return {
-        "weight": source.config.weight,
-        "license": getattr(source.config, "license", None),
-        "read": len(source.examples) + len(source.duplicates) + len(source.failures),
-        "failed": len(source.failures),
-        "duplicates": len(source.duplicates),
-        "different": len(source.examples),
-        "drawn": drawn,
-        "drawn_different": different,
+        **_evaluation_sets(config),
+        "sources": mixed.sources,
+        "train": mixed.train,
+        "validation": mixed.validation,
+        "rows": mixed.rows,
+        "steps": mixed.steps.rows(),
+        "cleaned": mixed.changed.rows(),
+        "near_duplicate_clusters": mixed.clusters,
     }
 
 
-def _counts(table: Mapping[str, Mapping[str, Any]]) -> Counts:
-    duplicates = sum(row["duplicates"] for row in table.values())
-    failed = sum(row["failed"] for row in table.values())
-    unused = sum(row["different"] - row["drawn_different"] for row in table.values())
-    reasons = {"duplicate": duplicates, "not drawn: over its share": unused, "unreadable record": failed}
+def _evaluation_sets(config: MixConfig) -> dict[str, Any]:
+    """Return how many evaluation items are too short for a row to be found that has their text."""
+    if not config.against or config.decontaminate is None:
+        return {}
+    from instil.mixing.screening import contamination
+
+    unseen = contamination(config.against, config.decontaminate).unseen
+    return {"evaluation_items_too_short": {"count": len(unseen), "first": list(unseen[:3])}}
+
+
+def _counts(mixed: Mixed) -> Counts:
+    table = mixed.sources.values()
+    unused = sum(row["different"] - row["drawn_different"] for row in table)
+    reasons: Mapping[str, int] = {**mixed.steps.counts(), "not drawn: over its share": unused}
+    failed = sum(row["failed"] for row in table)
+    asked, kept = sum(row["read"] for row in table), sum(row["drawn_different"] for row in table)
     return Counts(
-        asked=sum(row["read"] for row in table.values()),
-        kept=sum(row["drawn_different"] for row in table.values()),
-        rejected=duplicates + unused,
+        asked=asked,
+        kept=kept,
+        rejected=asked - kept - failed,
         failed=failed,
-        reasons={reason: count for reason, count in reasons.items() if count},
+        reasons={reason: count for reason, count in sorted(reasons.items()) if count},
     )
 
 
-MIX = Stage[MixConfig](name="mix", version=1, reads=(("curate", "generate"),), run=_run)
+MIX = Stage[MixConfig](name="mix", version=2, reads=(("curate", "generate"),), run=_run, preflight=_preflight)

@@ -21,6 +21,8 @@ class ChatTemplate:
     end_of_turn: str | None = None
     """The token that ends an assistant's turn; None for the tokenizer's own end-of-text token."""
     special_tokens: tuple[str, ...] = ()
+    wraps: bool = False
+    """Whether it writes each message alike wherever it stands, so that it need not be run for every one."""
 
     @property
     def source(self) -> str:
@@ -29,7 +31,7 @@ class ChatTemplate:
 
 
 TEMPLATES: dict[str, ChatTemplate] = {
-    "chatml": ChatTemplate("chatml", end_of_turn="<|im_end|>", special_tokens=("<|im_start|>", "<|im_end|>")),
-    "hugchat": ChatTemplate("hugchat"),
-    "alpaca": ChatTemplate("alpaca"),
+    "chatml": ChatTemplate("chatml", "<|im_end|>", ("<|im_start|>", "<|im_end|>"), wraps=True),
+    "hugchat": ChatTemplate("hugchat", wraps=True),
+    "alpaca": ChatTemplate("alpaca", wraps=True),
 }

@@ -11,11 +11,12 @@ from typing import Any
 
 from instil.data.examples import SeedTask
 from instil.data.jsonl import read_jsonl, write_jsonl
+from instil.data.progress import Task
 from instil.data.random import stream
 from instil.errors import StageError, TeacherError
 from instil.filters.base import seed_examples
 from instil.filters.chain import Chain
-from instil.stages.base import COVERAGE_FILE, SEEDS_ANSWERED, SEEDS_FILE, Context, Result, Task
+from instil.stages.base import COVERAGE_FILE, SEEDS_ANSWERED, SEEDS_FILE, Context, Result
 from instil.stages.generate.calls import Call, Plan
 from instil.stages.generate.config import GenerateConfig
 from instil.stages.generate.coverage import Coverage

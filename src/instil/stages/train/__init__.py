@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from instil.config.base import Config, InputFile, Items, RuntimeOnly
 from instil.errors import MissingPackage
 from instil.models.base_model import BaseModelConfig, ScratchConfig
+from instil.models.fit import TooLong
+from instil.models.render import LossOn
 from instil.models.templates import TEMPLATES
 from instil.stages.base import Context, Result, Stage
 
@@ -29,7 +31,7 @@ class LoraConfig(Config):
 
 
 class TrainConfig(Config):
-    """Supervised fine-tuning; the loss is taken on the assistant's words and end marks only."""
+    """Supervised fine-tuning; the loss is taken on the assistant's words and end marks."""
 
     base_model: BaseModelConfig
     """What the student starts from: a directory, a hub id, `tiny`, or an architecture from scratch."""
@@ -62,7 +64,15 @@ class TrainConfig(Config):
     gradient_accumulation_steps: int = Field(default=1, gt=0)
     """Forward passes in one step; the loss is the mean over the tokens of all of them."""
     max_seq_length: int = Field(default=1024, gt=1)
-    """Rows with more tokens are left out, counted and listed in rejected.jsonl."""
+    """Tokens that a row may have."""
+    too_long: TooLong = "cut"
+    """What becomes of a row with more tokens: `cut` leaves out its last turns, so that it ends with the last
+    answer that fits; `split` makes several rows of it, each with the system prompt; `reject` leaves it out. A
+    row of which no whole turn fits is left out. All are counted, and listed in rejected.jsonl and
+    shortened.jsonl."""
+    loss_on: LossOn = "assistant"
+    """What is learned: every answer of the assistant with its end mark, only the last one, or every token, as
+    in pretraining."""
     eval_every: int = Field(default=100, gt=0)
     """Steps between measurements of the validation loss."""
     log_every: int = Field(default=10, gt=0)
@@ -101,5 +111,5 @@ def _preflight(config: TrainConfig) -> None:
 
 
 TRAIN = Stage[TrainConfig](
-    name="train", version=1, reads=(("mix", "curate", "generate"),), run=_run, preflight=_preflight
+    name="train", version=2, reads=(("mix", "curate", "generate"),), run=_run, preflight=_preflight
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from instil.data.random import stream
 from instil.models.render import Rendered
+from instil.models.token_store import Tokens
 
 IGNORED = -100
 _BUCKET = 8  # batches whose rows are sorted by length together; more saves padding and mixes less
@@ -26,18 +28,25 @@ class Batch:
     """How many tokens are learned."""
 
 
-def collate(rows: Sequence[Rendered], pad_token_id: int) -> Batch:
+def collate(rows: Sequence[Rendered | Tokens], pad_token_id: int) -> Batch:
     """Return rows as one batch."""
-    width = max(len(row.input_ids) for row in rows)
-    input_ids = torch.full((len(rows), width), pad_token_id)
-    attention = torch.zeros((len(rows), width), dtype=torch.long)
-    labels = torch.full((len(rows), width), IGNORED)
+    shape = len(rows), max(len(row.input_ids) for row in rows)
+    input_ids = np.full(shape, pad_token_id)
+    attention = np.zeros(shape, dtype=np.int64)
+    learned = np.zeros(shape, dtype=np.bool_)
     for index, row in enumerate(rows):
-        ids, mask = torch.tensor(row.input_ids), torch.tensor(row.mask)
-        input_ids[index, : len(ids)] = ids
-        attention[index, : len(ids)] = 1
-        labels[index, : len(ids) - 1] = torch.where(mask[1:], ids[1:], IGNORED)
-    return Batch(input_ids, attention, labels, int((labels != IGNORED).sum()))
+        size = len(row.input_ids)
+        input_ids[index, :size] = row.input_ids
+        attention[index, :size] = 1
+        learned[index, :size] = row.mask
+    labels = np.full(shape, IGNORED)
+    np.copyto(labels[:, :-1], input_ids[:, 1:], where=learned[:, 1:])
+    return Batch(
+        torch.from_numpy(input_ids),
+        torch.from_numpy(attention),
+        torch.from_numpy(labels),
+        int(learned[:, 1:].sum()),
+    )
 
 
 def micro_batches(lengths: Sequence[int], size: int, seed: int, epoch: int) -> list[list[int]]:

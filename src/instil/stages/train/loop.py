@@ -14,9 +14,9 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from instil.data.jsonl import JsonlWriter, read_jsonl, write_jsonl
+from instil.data.progress import Task
 from instil.errors import TrainingError
-from instil.models.render import Rendered
-from instil.stages.base import Task
+from instil.models.token_store import Tokens, TokenStore
 from instil.stages.train import TrainConfig
 from instil.stages.train.batches import IGNORED, Batch, collate, steps
 from instil.stages.train.checkpoint import Position, load_checkpoint, save_checkpoint
@@ -26,8 +26,8 @@ METRICS_FILE = "metrics.jsonl"
 
 def train(
     model: nn.Module,
-    rows: Sequence[Rendered],
-    validation: Sequence[Rendered],
+    rows: TokenStore,
+    validation: Sequence[Tokens],
     config: TrainConfig,
     *,
     total_steps: int,
@@ -56,7 +56,7 @@ def train(
     loss_sum, token_sum, last = position.loss_sum, position.token_sum, dict[str, float]()
     started, tokens_seen = time.monotonic(), 0
     plan = steps(
-        [len(row.input_ids) for row in rows],
+        rows.lengths,
         size=config.per_device_batch_size,
         accumulate=config.gradient_accumulation_steps,
         seed=seed,
@@ -134,7 +134,7 @@ def batch_loss(model: nn.Module, batch: Batch, device: torch.device) -> torch.Te
 
 
 @torch.no_grad()
-def mean_loss(model: nn.Module, rows: Sequence[Rendered], size: int, pad_token_id: int) -> float:
+def mean_loss(model: nn.Module, rows: Sequence[Tokens], size: int, pad_token_id: int) -> float:
     """Return the loss per learned token over all rows, in nats; the model trains on afterwards."""
     device = next(model.parameters()).device
     model.eval()

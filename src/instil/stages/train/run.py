@@ -3,58 +3,65 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+import shutil
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from instil.data.examples import Counts, Example
-from instil.data.jsonl import read_jsonl, write_jsonl
+from instil.data.progress import Progress
 from instil.errors import StageError, TrainingError
 from instil.models.card import write_card
-from instil.models.load import LanguageModel, default_device, open_base, save
-from instil.models.render import Rendered, Renderer
-from instil.stages.base import (
-    EXAMPLES_FILE,
-    KEPT_FILE,
-    REJECTED_FILE,
-    TRAIN_FILE,
-    VALIDATION_FILE,
-    Context,
-    Progress,
-    Result,
-)
+from instil.models.load import LanguageModel, default_device, open_base, read_sizes, save
+from instil.models.render import Renderer
+from instil.models.token_store import Tokens
+from instil.stages.base import Context, Result
 from instil.stages.train import LoraConfig, TrainConfig
 from instil.stages.train.batches import micro_batches
 from instil.stages.train.checkpoint import remove_checkpoints
+from instil.stages.train.checks import Finding, check_rows, check_sizes
 from instil.stages.train.loop import train
+from instil.stages.train.rows import Tally, read_examples, row_paths, store_rows
 
 MODEL_DIR = "model"
+TOKENS_DIR = "tokens"
 
 
 def run(config: TrainConfig, context: Context) -> Result:
     """Train and save; the model lies in `model/` with its tokenizer, template and card."""
-    train_path, validation_path = _paths(config, context)
-    examples = _examples(train_path)
+    train_path, validation_path = row_paths(config, context.inputs)
     base = open_base(
         config.base_model,
         chat_template=config.chat_template,
-        texts=lambda: (message.content for example in examples for message in example.messages),
+        texts=lambda: (m.content for example in read_examples(train_path) for m in example.messages),
         seed=context.seed,
     )
-    limit = _limit(config, base)
-    rows, too_long = _render(base, examples, limit, context.progress, "rendering")
-    held_out, _ = _render(
-        base, _examples(validation_path), limit, context.progress, "rendering validation rows"
+    sizes = read_sizes(config.base_model)
+    _stop_or_say(check_sizes(config, base.tokenizer, sizes), context.progress)
+    renderer = Renderer(base.tokenizer, config.loss_on)
+    store = partial(
+        store_rows,
+        renderer=renderer,
+        config=config,
+        end=base.tokenizer.eos_token_id,
+        seed=context.seed,
+        progress=context.progress,
     )
+    rows, tally = store(train_path, context.work / TOKENS_DIR / "train", lists=context.work)
     if not rows:
         raise StageError(
-            f"none of {len(examples)} training rows has at most {limit} tokens",
-            hint="raise train.max_seq_length",
+            f"none of {tally.asked} training rows can be used: "
+            + "; ".join(f"{number} × {reason}" for reason, number in tally.reasons.most_common()),
+            hint="raise train.max_seq_length, or look at the rows with `instil preview`",
         )
-    write_jsonl(context.work / REJECTED_FILE, too_long)
+    _stop_or_say([each for each in check_rows(base.tokenizer, tally) if each.fatal], context.progress)
+    held_out: Sequence[Tokens] = ()
+    held_out_tally = Tally()
+    if validation_path:
+        held_out, held_out_tally = store(validation_path, context.work / TOKENS_DIR / "validation")
     model: Any = base.model.to(default_device())  # type: ignore[arg-type]
     if config.adapter:
         model = _with_adapter(model, config.adapter)
-    total = _total_steps(config, [len(row.input_ids) for row in rows], context.seed)
+    total = _total_steps(config, rows.lengths, context.seed)
     with context.progress.task("training", total=total, unit="steps") as task:
         last = train(
             model,
@@ -73,65 +80,39 @@ def run(config: TrainConfig, context: Context) -> Result:
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "steps": total,
-        "supervised_tokens_per_epoch": sum(row.supervised for row in rows),
-        "tokens_per_epoch": sum(len(row.input_ids) for row in rows),
+        "supervised_tokens_per_epoch": rows.header.supervised,
+        "tokens_per_epoch": rows.header.tokens,
+        **_left_out(tally, held_out_tally),
         **{name: round(value, 6) for name, value in last.items()},
     }
-    write_card(directory, _card(config, details, examples, context.seed))
+    write_card(directory, _card(config, details, tally, context.seed))
     remove_checkpoints(context.work)
-    reasons = {f"more than {limit} tokens": len(too_long)} if too_long else {}
-    counts = Counts(asked=len(examples), kept=len(rows), rejected=len(too_long), reasons=reasons)
-    return Result(counts, details)
+    shutil.rmtree(context.work / TOKENS_DIR)
+    return Result(tally.counts, details)
 
 
-def _paths(config: TrainConfig, context: Context) -> tuple[Path, Path | None]:
-    """Return the training rows, and the validation rows if there are any."""
-    if config.examples:
-        return config.examples, config.validation
-    for stage, file in (("mix", TRAIN_FILE), ("curate", KEPT_FILE), ("generate", EXAMPLES_FILE)):
-        if stage in context.inputs:
-            held_out = context.inputs[stage] / VALIDATION_FILE if stage == "mix" else config.validation
-            return context.inputs[stage] / file, held_out
-    raise StageError("there is nothing to train on")
+def _left_out(tally: Tally, held_out: Tally) -> dict[str, int]:
+    """Return what is not told by the counts of training rows, where there is anything."""
+    found = {
+        "cut_rows": tally.cut,
+        "split_rows": tally.split,
+        "messages_left_out": tally.messages_left_out,
+        "validation_rows_left_out": held_out.reasons.total(),
+        "validation_rows_shortened": held_out.cut + held_out.split,
+    }
+    return {name: number for name, number in found.items() if number}
 
 
-def _examples(path: Path | None) -> list[Example]:
-    return [Example.model_validate(row) for _, row in read_jsonl(path)] if path else []
+def _stop_or_say(findings: Sequence[Finding], progress: Progress) -> None:
+    """Tell what was found.
 
-
-def _limit(config: TrainConfig, base: LanguageModel) -> int:
-    positions = base.max_positions
-    if positions and config.max_seq_length > positions:
-        raise StageError(
-            f"train.max_seq_length is {config.max_seq_length} and the model has only {positions} positions",
-            hint=f"set train.max_seq_length to at most {positions}",
-        )
-    return config.max_seq_length
-
-
-def _render(
-    base: LanguageModel, examples: list[Example], limit: int, progress: Progress, what: str
-) -> tuple[list[Rendered], list[dict[str, Any]]]:
-    renderer = Renderer(base.tokenizer)
-    end = base.tokenizer.eos_token_id
-    rows: list[Rendered] = []
-    too_long: list[dict[str, Any]] = []
-    with progress.task(what, total=len(examples), unit="rows") as task:
-        for example in examples:
-            row = renderer.render(example.messages)
-            if len(row.input_ids) > limit:
-                too_long.append({"id": example.id, "filter": "max_seq_length", "tokens": len(row.input_ids)})
-            else:
-                rows.append(row)
-            task.advance()
-    if rows and not any(
-        token == end and learned for token, learned in zip(rows[0].input_ids, rows[0].mask, strict=True)
-    ):
-        raise TrainingError(
-            "the chat template does not let the model learn its end mark, so that it could never stop",
-            hint="name another with train.chat_template",
-        )
-    return rows, too_long
+    Raises:
+        TrainingError: training would come to nothing.
+    """
+    for finding in findings:
+        if finding.fatal:
+            raise TrainingError(finding.text, hint=finding.hint)
+        progress.say(f"train: {finding.text}" + (f" ({finding.hint})" if finding.hint else ""))
 
 
 def _with_adapter(model: Any, adapter: LoraConfig) -> Any:
@@ -160,18 +141,10 @@ def _total_steps(config: TrainConfig, lengths: list[int], seed: int) -> int:
     return max(1, min(steps, config.max_steps or steps))
 
 
-def _card(config: TrainConfig, details: dict[str, Any], examples: list[Example], seed: int) -> dict[str, Any]:
+def _card(config: TrainConfig, details: dict[str, Any], tally: Tally, seed: int) -> dict[str, Any]:
     base = config.base_model.model_dump(mode="json") | {"seed": seed}
-    return {"notice": config.notice, "base": base, "training": details, "sources": _sources(examples)}
-
-
-def _sources(examples: list[Example]) -> list[dict[str, Any]]:
-    """Return where the rows came from, with how many and their licence."""
-    found: dict[tuple[str, str, str | None], int] = {}
-    for example in examples:
-        key = (example.origin.kind, example.origin.name, example.origin.license)
-        found[key] = found.get(key, 0) + 1
-    return [
+    sources = [
         {"kind": kind, "name": name, "license": license_, "rows": rows}
-        for (kind, name, license_), rows in sorted(found.items(), key=lambda item: str(item[0]))
+        for (kind, name, license_), rows in sorted(tally.sources.items(), key=str)
     ]
+    return {"notice": config.notice, "base": base, "training": details, "sources": sources}

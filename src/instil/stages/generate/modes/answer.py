@@ -123,7 +123,7 @@ def given_instructions(corpus: FilesConfig | None, plan: Plan, left_out: LeftOut
         return
     for row in corpus.read_questions():
         if isinstance(row, Failure):
-            entry = left_out.setdefault(row.reason, {"rows": 0, "first": row.place})
+            entry = left_out.setdefault(row.reason, {"rows": 0, "first": row.where})
             entry["rows"] += 1
         else:
             yield row
