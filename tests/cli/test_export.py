@@ -50,15 +50,8 @@ def test_a_wrong_request_ends_with_2_and_writes_nothing(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
 
-    wrong = [
-        ("runs/clinic", "-o", "out", "--to", "gguf"),
-        ("runs/clinic", "-o", "out", "--to", "chatml"),
-        ("runs/clinic", "-o", "full"),
-        ("runs/clinic", "-o", "no/where"),
-        ("nothing", "-o", "out"),
-    ]
-    for arguments in wrong:
-        done = instil("export", *arguments, cwd=tmp_path)
+    for arguments in (("-o", "out", "--to", "gguf"), ("-o", "full")):
+        done = instil("export", "runs/clinic", *arguments, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("error: ")
         assert "hint: " in done.stderr

@@ -141,6 +141,7 @@ def test_a_damaged_row_group_is_one_failure_and_the_others_are_read(tmp_path: Pa
     assert values(found) == rows[:100] + rows[200:]
     ((where, reason),) = failures(found)
     assert where == "rows.parquet:records 101 to 200"
+    assert found[-1] == ("rows.parquet:record 400", rows[399])
     assert reason.startswith("damaged: ")
 
 
@@ -155,6 +156,19 @@ def test_text_that_is_not_utf8_fails_with_its_row(tmp_path: Path) -> None:
     found = read(path)
     assert values(found) == [{"q": "a"}]
     assert failures(found) == [("rows.arrow:record 2", "not UTF-8: byte 0xff")]
+
+
+def test_offsets_that_point_out_of_a_file_are_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "rows.arrow"
+    table = pyarrow.table({"q": ["a", "b"], "n": [1, 2]})
+    _file(pyarrow.concat_tables([table, pyarrow.table({"q": ["c"], "n": [3]})]), path)
+    data = path.read_bytes()
+    ends = (1).to_bytes(4, "little") + (2).to_bytes(4, "little")
+    found = read(path, data.replace(ends, (1 << 20).to_bytes(4, "little") + ends[4:]))
+    ((where, reason),) = failures(found)
+    assert where == "rows.arrow:records 1 to 2"
+    assert reason.startswith("damaged: ")
+    assert found[-1] == ("rows.arrow:record 3", {"q": "c", "n": 3})
 
 
 @pytest.mark.parametrize("writer", WRITERS)

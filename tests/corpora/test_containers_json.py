@@ -441,7 +441,7 @@ def test_the_way_out_guesses_the_encoding_and_says_so(tmp_path: Path) -> None:
     assert "iconv -f GB18030 -t UTF-8; the encoding is a guess" in (caught.value.hint or "")
 
     with pytest.raises(StageError) as caught:
-        read(tmp_path / "rows.jsonl", "é".encode("latin-1"))  # too little for a guess
+        read(tmp_path / "rows.jsonl", lines([{"q": "é"}]).encode("latin-1"))  # too little for a guess
     assert (caught.value.hint or "").endswith("iconv -f ENCODING -t UTF-8")
 
 

@@ -158,18 +158,18 @@ def test_rows_that_a_condition_leaves_out_are_counted_and_those_it_cannot_decide
     (part,) = config.parts()
     taken, left_out, missing, text = config.open(part, 0)
     assert isinstance(taken, Row)
-    assert left_out == Excluded("rows.jsonl:line 2", "where")
+    assert left_out == Excluded("rows.jsonl", "where", 2)
     assert missing == Failure("rows.jsonl", "where: 'score' is undefined", line=3)
     assert isinstance(text, Failure)
     assert "not supported between" in text.reason
     # Where nobody counts exclusions they are told as failures.
-    assert Failure("rows.jsonl:line 2", "left out by where") in list(config.read())
+    assert Failure("rows.jsonl", "left out by where", 2) in list(config.read())
 
 
 def test_a_condition_is_decided_before_a_record_is_read(tmp_path: Path) -> None:
     config = source(tmp_path, [{"score": 1}], where="score > 3")
     assert [each for part in config.parts() for each in config.open(part, 0)] == [
-        Excluded("rows.jsonl:line 1", "where")
+        Excluded("rows.jsonl", "where", 1)
     ]
 
 
@@ -201,7 +201,7 @@ def test_a_conversation_of_tool_turns_only_is_left_out_and_counted(tmp_path: Pat
     only = {"messages": WITH_TOOLS["messages"][:2]}
     config = source(tmp_path, [only])
     assert [each for part in config.parts() for each in config.open(part, 0)] == [
-        Excluded("rows.jsonl:line 1", "tool_turns")
+        Excluded("rows.jsonl", "tool_turns", 1)
     ]
     (kept,) = source(tmp_path, [only], tool_turns="keep").read()
     assert isinstance(kept, Example)

@@ -42,12 +42,12 @@ def test_rows_that_were_not_written_are_counted_by_the_reason_without_the_row() 
     }
 
 
-def test_languages_are_those_of_the_answers_the_most_frequent_first() -> None:
+def test_languages_are_those_of_the_conversations_the_most_frequent_first() -> None:
     contents = Contents()
     for number in range(3000):
-        text = "感冒了要多喝水，注意休息。" if number % 3 else "Drink enough water and get some rest in bed."
-        contents.add(example("question", text), "train")
-    contents.add(example("question", "これはとても短い文章です。"), "train")
+        asked = "感冒了要多喝水吗？" if number % 3 else "Should I drink enough water and get some rest?"
+        contents.add(example(asked, "Nein"), "train")
+    contents.add(example("これはとても短い文章です。", "はい"), "train")
 
     assert contents.languages() == ["zh", "en"]
 

@@ -202,6 +202,11 @@ def test_a_missing_source_is_refused(tmp_path: Path) -> None:
         export(tmp_path / "nothing", tmp_path / "out")
 
 
+def test_a_directory_that_has_no_place_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="is not a directory"):
+        export(mixed_run(tmp_path, rows(3)), tmp_path / "no" / "where")
+
+
 def test_a_row_that_shows_the_type_of_every_column_comes_early(tmp_path: Path) -> None:
     train = [*rows(150), example("one", "two", "three", "four"), *rows(3)]
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instil.mixing.clusters import find_clusters
+from instil.mixing.clusters import find_clusters, join_groups
 from instil.mixing.near import VERIFIED
 
 
@@ -123,6 +123,19 @@ def test_rows_of_a_cluster_get_one_group_and_other_groups_keep_theirs(
         assert {joined[group] for group in component} == {min(component)}
     linked = frozenset[int]().union(*components)
     assert all(joined[group] == group for group in joined if group not in linked)
+
+
+@given(near=_edges, semantic=_edges)
+def test_groups_are_joined_over_clusters_of_every_kind(
+    near: list[tuple[int, int, float]], semantic: list[tuple[int, int, float]]
+) -> None:
+    kinds = [
+        find_clusters(pairs_of([(row(a), row(b), s) for a, b, s in edges])) for edges in (near, semantic)
+    ]
+    every = np.array(sorted({row(number).group for number in range(31)}), np.uint64)
+    joined = dict(zip(every.tolist(), join_groups(kinds, every).tolist(), strict=True))
+    for component in reachable([(row(a).group, row(b).group) for a, b, _ in (*near, *semantic)]):
+        assert {joined[group] for group in component} == {min(component)}
 
 
 @given(edges=_edges)

@@ -43,16 +43,25 @@ def failing(each: Reading, *rows: tuple[str, int | None]) -> None:
 def test_lines_are_counted_from_the_beginning_of_a_file_over_all_its_parts(tmp_path: Path) -> None:
     one, other = tmp_path / "one.jsonl", tmp_path / "other.jsonl"
     parts = [reading(tmp_path, 0, one), reading(tmp_path, 1, one, 500), reading(tmp_path, 2, other)]
+    before = listing.lines_before(parts, [{"lines": 40}, {"lines": 20}, {"lines": 5}])
+    assert before == [0, 40, 0]
     failing(parts[0], ("one.jsonl", 3))
     failing(parts[1], ("one.jsonl", 1), ("one.jsonl:record 7", None))
     failing(parts[2], ("other.jsonl", 2))
-    found = listing.failures(parts, [{"lines": 40}, {"lines": 20}, {"lines": 5}])
-    assert [row["place"] for row in found] == [
+    assert [row["place"] for row in listing.lost(parts, before, "failures")] == [
         "one.jsonl:line 3",
         "one.jsonl:line 41",
         "one.jsonl:record 7",
         "other.jsonl:line 2",
     ]
+    assert list(listing.lost(parts, before, "rejected")) == []
+
+
+def test_the_examples_of_a_part_name_lines_of_their_file() -> None:
+    examples = [{"id": "one.jsonl", "line": 2, "reason": "why"}, {"id": "0f", "text": "no line"}]
+    result = {"steps": {"read": {"broken": {"count": 7, "examples": examples}}}}
+    said = [{"id": "one.jsonl:line 42", "reason": "why"}, {"id": "0f", "text": "no line"}]
+    assert listing.steps_of(result, 40) == {"read": {"broken": {"count": 7, "examples": said}}}
 
 
 def test_rows_that_are_not_representative_are_listed_with_the_row_that_stays() -> None:
@@ -97,11 +106,11 @@ def test_what_a_run_that_was_cut_off_has_left_of_a_list_goes(tmp_path: Path) -> 
 
 def test_a_source_without_rows_is_explained_by_what_became_of_its_first(tmp_path: Path) -> None:
     part = reading(tmp_path, 0, tmp_path / "one.jsonl")
-    assert listing.first_loss([part]) == "its files hold no record"
+    assert listing.first_loss([part], [0]) == "its files hold no record"
     write_jsonl(
         listing.beside(part, "rejected"),
         [{"source": "a", "id": "0f", "filter": "tokens", "reason": "too long"}],
     )
-    assert listing.first_loss([part]) == "the first: 0f: tokens: too long"
+    assert listing.first_loss([part], [0]) == "the first: 0f: tokens: too long"
     failing(part, ("one.jsonl", 3))
-    assert listing.first_loss([part]) == "the first: one.jsonl:line 3: why"
+    assert listing.first_loss([part], [0]) == "the first: one.jsonl:line 3: why"

@@ -11,19 +11,25 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer, models
 from torch.nn.functional import cross_entropy
+from transformers import PreTrainedTokenizerFast
 
+from instil.data.examples import Example, Origin
 from instil.data.jsonl import read_jsonl
 from instil.data.messages import Message
-from instil.data.progress import Task
+from instil.data.progress import Silent, Task
 from instil.engines.transformers import TransformersEngine
 from instil.errors import RecipeError, StageError, TrainingError
 from instil.models.decoding import Decoding
+from instil.models.load import Sizes, open_trained
 from instil.models.render import Renderer
 from instil.stages.base import Context
-from instil.stages.train import TRAIN, TrainConfig
+from instil.stages.train import TRAIN, LoraConfig, TrainConfig
 from instil.stages.train.batches import IGNORED, collate, micro_batches, steps
+from instil.stages.train.checks import check_rows, check_sizes
 from instil.stages.train.loop import batch_loss, scheduled
+from instil.stages.train.rows import Tally, store_rows
 from tests.tiny import ARCHITECTURE, example, fresh_model, rows, saved_model, shared_model, write_rows
 
 
@@ -269,3 +275,183 @@ def test_validation_is_measured_as_often_as_asked_whatever_is_logged(tmp_path: P
     found = [row for _, row in read_jsonl(tmp_path / "work" / "metrics.jsonl")]
     assert [row["step"] for row in found] == [3, 5, 6, 9, 10, 12]
     assert [row["step"] for row in found if "validation_loss" in row] == [3, 6, 9, 12]
+
+
+def _dialogue(turns: int, *, words: int = 4) -> Example:
+    messages = [Message(role="system", content="Be kind.")]
+    for turn in range(turns):
+        messages += [
+            Message(role="user", content=f"Ask {turn}?"),
+            Message(role="assistant", content="word " * words),
+        ]
+    return Example(messages=tuple(messages), origin=Origin(kind="corpus", name="tests"))
+
+
+@pytest.mark.parametrize(("how", "documents", "left_out"), [("cut", 6, True), ("split", 8, False)])
+def test_a_long_dialogue_is_cut_or_split_and_counted(
+    tmp_path: Path, how: str, documents: int, left_out: bool
+) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", [*rows(4), _dialogue(9), _dialogue(2)])
+    config = _config(path, too_long=how, num_epochs=1.0)
+
+    result = TRAIN.run(config, _context(tmp_path / "work"))
+
+    assert (result.counts.asked, result.counts.kept, result.counts.rejected) == (6, 6, 0)
+    assert result.details[f"{how}_rows"] == 1
+    assert ("messages_left_out" in result.details) == left_out
+    (listed,) = [row for _, row in read_jsonl(tmp_path / "work" / "shortened.jsonl")]
+    assert listed["id"] == _dialogue(9).id
+    assert listed["tokens"] > 128
+    assert len(listed["rows"]) == documents - 5
+    assert max(listed["rows"]) <= 128
+    assert listed["messages"] == 19
+
+
+def test_a_dialogue_that_is_to_be_rejected_is_not_shortened(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", [*rows(4), _dialogue(9)])
+
+    result = TRAIN.run(_config(path, too_long="reject", num_epochs=1.0), _context(tmp_path / "work"))
+
+    assert result.counts.reasons == {"more than 128 tokens": 1}
+    assert list(read_jsonl(tmp_path / "work" / "shortened.jsonl")) == []
+
+
+def test_rows_that_cannot_be_learned_from_are_counted_and_the_others_are_trained(tmp_path: Path) -> None:
+    asked = Example(messages=(Message(role="user", content="Hello?"),), origin=rows(1)[0].origin)
+    path = write_rows(tmp_path / "rows.jsonl", [*rows(4), asked])
+    config = _config(path, num_epochs=1.0, validation=str(path))
+
+    result = TRAIN.run(config, _context(tmp_path / "work"))
+
+    assert result.counts.reasons == {"no answer of the assistant": 1}
+    assert result.details["validation_rows_left_out"] == 1
+    (listed,) = [row for _, row in read_jsonl(tmp_path / "work" / "rejected.jsonl")]
+    assert listed["id"] == asked.id
+    card = json.loads((tmp_path / "work" / "model" / "instil.json").read_text())
+    assert card["sources"][0]["rows"] == 4
+
+
+def test_no_row_at_all_says_why(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", [example("Tell me.", "word " * 200)] * 2)
+
+    with pytest.raises(StageError, match="none of 2 training rows can be used: 2 × more than 128 tokens"):
+        TRAIN.run(_config(path), _context(tmp_path / "work"))
+
+
+@pytest.mark.parametrize("loss_on", ["assistant", "last", "all"])
+def test_what_is_learned_follows_the_choice(tmp_path: Path, loss_on: str) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", [_dialogue(2, words=3)] * 4)
+
+    result = TRAIN.run(_config(path, loss_on=loss_on, num_epochs=1.0), _context(tmp_path / "work"))
+
+    learned, tokens = (result.details[f"{name}_per_epoch"] for name in ("supervised_tokens", "tokens"))
+    renderer = Renderer(open_trained(str(tmp_path / "work" / "model")).tokenizer, loss_on)  # type: ignore[arg-type]
+    assert learned == 4 * renderer.render(_dialogue(2, words=3).messages).supervised
+    assert (learned == tokens - 4) == (loss_on == "all")
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_tokens_of_an_interrupted_run_are_used_again_if_they_are_whole(
+    tmp_path: Path, damage: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(write_rows(tmp_path / "rows.jsonl", rows()))
+    TRAIN.run(config, _context(tmp_path / "undisturbed"))
+    with pytest.raises(_Interrupted):
+        TRAIN.run(config, _context(tmp_path / "cut", _StopAt(1)))
+    ids = tmp_path / "cut" / "tokens" / "train" / "input_ids.npy"
+    if damage:
+        ids.write_bytes(ids.read_bytes()[:-2])
+    rendered = 0
+    render_many = Renderer.render_many
+
+    def counting(self: Renderer, conversations: Any) -> Any:
+        nonlocal rendered
+        for each in render_many(self, conversations):
+            rendered += 1
+            yield each
+
+    monkeypatch.setattr(Renderer, "render_many", counting)
+    TRAIN.run(config, _context(tmp_path / "cut"))
+
+    assert rendered == (12 if damage else 0)
+    assert _bytes(tmp_path / "cut") == _bytes(tmp_path / "undisturbed")
+
+
+def test_what_does_not_fit_the_model_is_found_before_training(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", rows())
+    config, tokenizer = _config(path, max_seq_length=256), shared_model().tokenizer
+    size = len(tokenizer)
+    adapted = config.model_copy(update={"adapter": LoraConfig(kind="lora")})
+    words = models.WordLevel({"<unk>": 0, "yes": 900}, unk_token="<unk>")
+    holes = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(words))  # type: ignore[no-untyped-call]
+
+    def found(config: TrainConfig, tokenizer: Any, *sizes: int | None) -> list[tuple[str, bool]]:
+        return [(each.text, each.fatal) for each in check_sizes(config, tokenizer, Sizes(*sizes))]
+
+    assert found(config, tokenizer, 256, size) == found(config, tokenizer, None, None) == []
+    ((text, fatal),) = found(config, tokenizer, 255, size)
+    assert fatal
+    assert text == "train.max_seq_length is 256 and the model has only 255 positions"
+    ((text, fatal),) = found(config, holes, 256, 500)
+    assert fatal
+    assert text == "the tokenizer has token ids up to 900, and the model embeddings for 500 tokens"
+    new = "2 tokens are new to the model and begin with the mean of its embeddings"
+    assert found(config, tokenizer, 256, size - 2) == [(new, False)]
+    ((text, fatal),) = found(adapted, tokenizer, 256, size - 2)
+    assert text.endswith("an adapter leaves embeddings as they are, so they will not be learned")
+
+
+def test_what_the_rows_do_not_teach_is_found() -> None:
+    chatml, hugchat = (shared_model(name).tokenizer for name in ("chatml", "hugchat"))
+
+    def found(tokenizer: Any, rows: int, ends: int) -> list[tuple[str, bool]]:
+        return [(each.text, each.fatal) for each in check_rows(tokenizer, Tally(rows=rows, ends=ends))]
+
+    assert found(chatml, 3, 3) == found(hugchat, 0, 0) == []
+    ((text, fatal),) = found(chatml, 3, 0)
+    assert fatal
+    assert "does not let the model learn its end mark <|im_end|>" in text
+    assert found(chatml, 3, 2) == [("in 1 of 3 rows no end mark is learned", False)]
+    ((text, fatal),) = found(hugchat, 3, 3)
+    assert not fatal
+    assert text.startswith("<|endoftext|> is the end mark and also fills up batches")
+
+
+def test_packed_rows_learn_what_their_documents_learn_alone(tmp_path: Path) -> None:
+    opened = fresh_model()
+    renderer = Renderer(opened.tokenizer, "all")
+    config = _config(write_rows(tmp_path / "rows.jsonl", rows()), loss_on="all", max_seq_length=300)
+    end = opened.tokenizer.eos_token_id
+    store, _ = store_rows(
+        tmp_path / "rows.jsonl", tmp_path / "t", renderer, config, end=end, seed=1, progress=Silent()
+    )
+    assert len(store.rows) < len(store)
+
+    packed, alone = collate(store.rows[:], 0), collate(store[:], 0)
+
+    assert packed.supervised == alone.supervised == store.header.supervised
+    for index, row in enumerate(store.rows):
+        # The last token of a document does not learn the first of the next one.
+        assert packed.labels[index, row.borders[1:] - 1].tolist() == [IGNORED] * (len(row.borders) - 1)
+
+
+def test_a_batch_is_the_same_from_the_store_and_from_memory(tmp_path: Path) -> None:
+    renderer = Renderer(shared_model().tokenizer)
+    path = write_rows(tmp_path / "rows.jsonl", rows())
+    store, tally = store_rows(
+        path,
+        tmp_path / "t",
+        renderer,
+        _config(path),
+        end=shared_model().tokenizer.eos_token_id,
+        seed=1,
+        progress=Silent(),
+    )
+
+    found = collate(store[:], 7)
+
+    expected = collate([renderer.render(row.messages) for row in rows()], 7)
+    assert torch.equal(found.input_ids, expected.input_ids)
+    assert torch.equal(found.labels, expected.labels)
+    assert torch.equal(found.attention_mask, expected.attention_mask)
+    assert tally.ends == tally.rows == 12

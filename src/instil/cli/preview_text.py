@@ -97,13 +97,13 @@ def _facts(found: Preview, measured: Measured, config: TrainConfig, seed: int) -
         ends = "every row" if everywhere else f"{tally.ends:,} of {tally.rows:,} rows"
         yield "end mark", f"{found.end_mark} (id {found.end_id}), learned in {ends}"
     if tally.cut or tally.split:
-        how = f"{tally.cut:,} rows cut" if tally.cut else f"{tally.split:,} rows split"
-        yield "too long", f"{how} at {limit:,} tokens; {tally.messages_left_out:,} messages left out"
+        how = f"{tally.cut:,} cut" if tally.cut else f"{tally.split:,} split"
+        yield "too long", f"{how} at {limit:,} tokens; messages left out: {tally.messages_left_out:,}"
     for reason, count in tally.reasons.items():
         yield "left out", f"{count:,} × {reason}"
     if tokens:
         packed = measured.packed_rows(limit, seed)
-        yield "packed", f"{packed:,} rows of {limit:,} tokens, {tokens / packed / limit:.1%} full"
+        yield "packed", f"rows of {limit:,} tokens: {packed:,}, {tokens / packed / limit:.1%} full"
 
 
 def as_json(found: Preview, config: TrainConfig, seed: int) -> dict[str, Any]:

@@ -82,7 +82,15 @@ class Excluded:
     """One row that the recipe leaves out of its source."""
 
     place: str
+    """`file:record N`; the file alone where `line` says the rest."""
     reason: str
+    line: int | None = None
+    """Counted from 1 at the beginning of the part of the file that was read."""
+
+    @property
+    def where(self) -> str:
+        """The place with its line."""
+        return self.place if self.line is None else f"{self.place}:line {self.line}"
 
 
 @dataclass(frozen=True)

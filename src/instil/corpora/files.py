@@ -98,7 +98,7 @@ class FilesConfig(CorpusConfigBase):
 
     def open(self, part: Part, seed: int) -> FileRows:
         """Return the rows of a piece; `seed` chooses the templates of labelled rows."""
-        return self._rows(open_part(part), self._reader(), seed, part.start)
+        return self._rows(open_part(part), self._reader(), seed)
 
     def count_at_most(self) -> int | None:
         """Return how many records the files hold at most; None where a record may give several rows."""
@@ -144,15 +144,13 @@ class FilesConfig(CorpusConfigBase):
                 if isinstance(each, Row):
                     yield example(made(each), origin)
                 elif isinstance(each, Excluded):
-                    yield Failure(each.place, f"left out by {each.reason}")
+                    yield Failure(each.place, f"left out by {each.reason}", each.line)
                 else:
                     yield each
 
-    def _rows(
-        self, records: Iterable[RawRecord | Failure], read: Read, seed: int, start: int = 0
-    ) -> FileRows:
+    def _rows(self, records: Iterable[RawRecord | Failure], read: Read, seed: int) -> FileRows:
         where = None if self.where is None else condition(self.where)
-        return FileRows(records, read, where, seed, keep_tools=self.tool_turns == "keep", start=start)
+        return FileRows(records, read, where, seed, keep_tools=self.tool_turns == "keep")
 
     def _formats(self) -> tuple[Format, ...]:
         return tuple(FORMATS.values()) if self.format == "auto" else (FORMATS[self.format],)

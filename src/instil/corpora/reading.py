@@ -32,10 +32,9 @@ class FileRows:
         seed: int,
         *,
         keep_tools: bool,
-        start: int = 0,
     ) -> None:
         self._records, self._read, self._where = records, read, where
-        self._seed, self._keep_tools, self._start = seed, keep_tools, start
+        self._seed, self._keep_tools = seed, keep_tools
         self.lines = 0
         """How many lines were read, once all are, where places are lines."""
 
@@ -65,9 +64,8 @@ class FileRows:
         self.lines = getattr(self._records, "lines", 0)
 
     def _excluded(self, record: RawRecord, reason: str) -> Excluded:
-        # Lines are counted from the beginning of the part.
-        after = f" after byte {self._start}" if self._start and record.places.unit == "line" else ""
-        return Excluded(f"{record.place}{after}", reason)
+        told = record.failure(reason)
+        return Excluded(told.place, told.reason, told.line)
 
 
 def _with_tools(row: Row) -> bool:

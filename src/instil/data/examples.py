@@ -124,7 +124,7 @@ class Example(Value):
         if self.label is None:
             del row["label"]
         for name in _OPTIONAL:
-            if not row["origin"][name]:
+            if row["origin"][name] in (None, [], {}):
                 del row["origin"][name]
         return row
 

@@ -7,7 +7,7 @@ on the number of workers, and the memory of a step is that of one bucket:
     reading     parts of files → rows in buckets by content          reading.py, cleaning.py
     unique      each bucket → its different rows                     unique.py
     near        rows that are nearly alike, across buckets           near.py
-    choosing    which rows, how often, on which side of the split    selection.py, split.py
+    choosing    which rows, how often, on which side of the split    selection.py, tables.py, split.py
     writing     buckets → shards of the final order                  writing.py
 
 `exchange.py` carries rows from the files of one step to those of the next; `mixture.py` is the whole way.

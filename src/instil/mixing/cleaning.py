@@ -7,7 +7,7 @@ A text that needs mending is rare, so the whole batch is searched by one pattern
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from html import unescape
 from html.entities import html5
@@ -23,10 +23,18 @@ from instil.mixing.config import CleanConfig
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")
 _LINE_END = re.compile(r"\r\n?|[\x0b\x0c]")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-# Text that is about markup or holds code means its entities.
+# Text that is about markup, holds code, or would become tags means its entities.
 _MARKUP = re.compile(
-    r"<[A-Za-z/!?]|`|\b(?:x?html|xml|css|entit|escap|encod|markup|javascript)|转义|实体|网页", re.IGNORECASE
+    r"<[A-Za-z/!?]|`|(?<![A-Za-z])(?:x?html|xml|css|entit|escap|encod|markup|javascript)|转义|实体|网页"
+    r"|&(?:lt|#0*60|#x0*3c);[A-Za-z/!?]",
+    re.IGNORECASE,
 )
+# A LaTeX command whose backslash JSON took for the escape of a control character, as in `\frac`.
+_LATEX = re.compile(
+    r"\x07(?=lpha\b|pprox\b|ngle\b)|\x08(?=egin\{|eta\b|ar\b|inom\b|ig[lr]?\b|oxed\b|mod\b)"
+    r"|\x0b(?=ec\b|arepsilon\b|dots\b)|\x0c(?=rac\b|orall\b|loor\b)"
+)
+_BACKSLASHED = {"\x07": r"\a", "\x08": r"\b", "\x0b": r"\v", "\x0c": r"\f"}
 _AROUND = 40  # characters shown before and after a change
 
 
@@ -45,24 +53,31 @@ def clean(
         config: which steps.
     """
     found: dict[int, tuple[str, list[Change]]] = {}
-    for index in sorted(_suspects(texts, array, config)):
-        text, changes = mend(texts[index], config)
+    for index, steps in sorted(_suspects(texts, array, config).items()):
+        text, changes = mend(texts[index], config, steps)
         if changes:
             found[index] = (text, changes)
     return found
 
 
-def mend(text: str, config: CleanConfig) -> tuple[str, list[Change]]:
+def mend(text: str, config: CleanConfig, needed: Collection[str] | None = None) -> tuple[str, list[Change]]:
     """Return a text with every step done, and the first change of each step that changed it.
 
     One step can uncover work for another: `&Atilde;&copy;` is `Ã©`, which is `é`. They are done again until
     nothing changes, so that mended text stays as it is when it is mended again.
+
+    Args:
+        text: what to mend.
+        config: which steps.
+        needed: steps that may change the text as it is; None: any.
     """
     changes: dict[str, Change] = {}
     before = None
     while text != before:
         before = text
         for step in config.steps:
+            if needed is not None and step not in needed and not changes:
+                continue
             after = _STEPS[step](text)
             if after != text:
                 changes.setdefault(step, (step, *_excerpts(text, after)))
@@ -70,16 +85,29 @@ def mend(text: str, config: CleanConfig) -> tuple[str, list[Change]]:
     return text, list(changes.values())
 
 
-def _suspects(texts: Sequence[str], array: pa.StringArray, config: CleanConfig) -> set[int]:
-    patterns = [pattern() for step, pattern in _SUSPECT.items() if getattr(config, step)]
-    found: set[int] = set()
-    if patterns:
-        found.update(pc.indices_nonzero(pc.match_substring_regex(array, "|".join(patterns))).to_pylist())
+def _suspects(texts: Sequence[str], array: pa.StringArray, config: CleanConfig) -> dict[int, set[str]]:
+    """Return the steps that may change a text, for those texts that any may change."""
+    found: dict[int, set[str]] = {}
+
+    def note(step: str, places: Iterable[int]) -> None:
+        for place in places:
+            found.setdefault(place, set()).add(step)
+
+    unusual = _places(pc.match_substring_regex(array, _UNUSUAL))
+    patterns = {**_SUSPECT, "mojibake": _mojibake_pattern()} if unusual else {}
+    some = array.take(pa.array(unusual, pa.int64()))
+    for step, pattern in patterns.items():
+        if getattr(config, step):
+            note(step, (unusual[place] for place in _places(pc.match_substring_regex(some, pattern))))
     if config.nfc:
-        found.update(
-            index for index, text in enumerate(texts) if not text.isascii() and not is_normalized("NFC", text)
-        )
+        foreign = _places(pc.invert(pc.string_is_ascii(array)))
+        note("nfc", (place for place in foreign if not is_normalized("NFC", texts[place])))
     return found
+
+
+def _places(mask: pa.BooleanArray) -> list[int]:
+    places: list[int] = pc.indices_nonzero(mask).to_pylist()
+    return places
 
 
 @cache
@@ -95,11 +123,18 @@ def _mojibake_pattern() -> str:
     return re.sub(r"\\[ws]", "(?s:.)", bare)
 
 
-_SUSPECT: dict[str, Callable[[], str]] = {
-    "mojibake": _mojibake_pattern,
-    "html_entities": lambda: r"&#?[0-9A-Za-z]+;",
-    "control": lambda: r"[\x{0}-\x{8}\x{b}-\x{1f}\x{7f}-\x{9f}\x{feff}]",
+_SUSPECT = {
+    "html_entities": r"&#?[0-9A-Za-z]+;",
+    "control": r"[\x{0}-\x{8}\x{b}-\x{1f}\x{7f}-\x{9f}\x{feff}]",
 }
+"""What a step may change, for RE2."""
+_UNUSUAL = (
+    r"[&\x{0}-\x{8}\x{b}-\x{1f}\x{7f}-\x{7ff}\x{2015}\x{201a}\x{201e}\x{2020}-\x{2022}"
+    r"\x{2030}-\x{2fff}\x{fb00}-\x{fb06}\x{feff}\x{fffd}]"
+)
+"""Characters of which a text that these steps or ftfy change has one: few texts are left for other searches.
+
+All but what English and Chinese prose is made of: ASCII, CJK, dashes, quotation marks and the ellipsis."""
 
 
 def _mojibake(text: str) -> str:
@@ -118,6 +153,7 @@ def _character(entity: str) -> str:
 
 
 def _control(text: str) -> str:
+    text = _LATEX.sub(lambda found: _BACKSLASHED[found[0]], text)
     return _CONTROL.sub("", _LINE_END.sub("\n", text))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,10 +45,25 @@ class Clusters:
 
     def join(self, groups: Ids) -> Ids:
         """Return groups by the names that joined ones have."""
-        if not len(self.groups):
-            return groups
-        places = np.minimum(np.searchsorted(self.groups, groups), len(self.groups) - 1)
-        return np.where(self.groups[places] == groups, self.joined[places], groups)
+        return join_groups([self], groups)
+
+
+def join_groups(found: Iterable[Clusters], groups: Ids) -> Ids:
+    """Return groups by the names that they have when clusters of several kinds join them.
+
+    Not one kind after the other: two groups can be linked by a third, to which one kind links the first of
+    them and another kind the second.
+    """
+    kinds = [
+        (np.empty(0, np.uint64), np.empty(0, np.uint64)),
+        *((each.groups, each.joined) for each in found),
+    ]
+    left, right = (np.concatenate([pair[side] for pair in kinds]) for side in (0, 1))
+    known, roots = _components(left, right)
+    if not len(known):
+        return groups
+    places = np.minimum(np.searchsorted(known, groups), len(known) - 1)
+    return np.where(known[places] == groups, known[roots[places]], groups)
 
 
 def find_clusters(pairs: pa.Table) -> Clusters:

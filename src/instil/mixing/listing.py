@@ -25,16 +25,39 @@ def write_fresh(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             writer.append(row)
 
 
-def failures(readings: Sequence[Reading], read: Sequence[Result]) -> Iterator[dict[str, Any]]:
-    """Yield what could not be read, with lines counted from the beginning of the file."""
-    before: dict[tuple[Path, str | None], int] = {}
+def lines_before(readings: Sequence[Reading], read: Sequence[Result]) -> list[int]:
+    """Return for each part how many lines of its file other parts have before it."""
+    seen: dict[tuple[Path, str | None], int] = {}
+    found = []
     for reading, result in zip(readings, read, strict=True):
         file = (reading.part.path, reading.part.member)
-        lines = before.get(file, 0)
-        for _, row in read_jsonl(beside(reading, "failures")):
-            line = row.pop("line", None)
-            yield row if line is None else {**row, "place": f"{row['place']}:line {line + lines}"}
-        before[file] = lines + result["lines"]
+        found.append(seen.get(file, 0))
+        seen[file] = found[-1] + result["lines"]
+    return found
+
+
+def lost(readings: Sequence[Reading], before: Sequence[int], kind: str) -> Iterator[dict[str, Any]]:
+    """Yield the `failures` or `rejected` rows of parts, with lines counted from the beginning of files."""
+    for reading, lines in zip(readings, before, strict=True):
+        for _, row in read_jsonl(beside(reading, kind)):
+            yield placed(row, "place", lines)
+
+
+def steps_of(result: Result, lines: int) -> dict[str, Any]:
+    """Return the tally of a part, whose examples name lines counted from the beginning of the file."""
+    return {
+        step: {
+            reason: {**found, "examples": [placed(each, "id", lines) for each in found["examples"]]}
+            for reason, found in reasons.items()
+        }
+        for step, reasons in result["steps"].items()
+    }
+
+
+def placed(row: Mapping[str, Any], key: str, lines: int) -> dict[str, Any]:
+    """Return a row whose place says its line, if it has one, after that many lines of earlier parts."""
+    rest = {name: value for name, value in row.items() if name != "line"}
+    return {**rest, key: f"{row[key]}:line {row['line'] + lines}"} if "line" in row else rest
 
 
 def rejected(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
@@ -72,11 +95,11 @@ def described(clusters: Sequence[Cluster], kind: str, names: Sequence[str]) -> I
         }
 
 
-def first_loss(readings: Sequence[Reading]) -> str:
+def first_loss(readings: Sequence[Reading], before: Sequence[int]) -> str:
     """Return what became of the first row of a source that has no rows, in words."""
-    for row in failures(readings, [{"lines": 0}] * len(readings)):
+    for row in lost(readings, before, "failures"):
         return f"the first: {row['place']}: {row['reason']}"
-    for row in rejected(beside(each, "rejected") for each in readings):
+    for row in lost(readings, before, "rejected"):
         reason = f": {row['reason']}" if "reason" in row else ""
         return f"the first: {row.get('place') or row['id']}: {row['filter']}{reason}"
     return "its files hold no record"

@@ -16,9 +16,9 @@ from instil.data.shards import INDEX
 from instil.errors import StageError
 from instil.mixing import listing
 from instil.mixing.alike import Alike, remove
-from instil.mixing.clusters import Clusters
+from instil.mixing.clusters import Clusters, join_groups
 from instil.mixing.counts import count_sources
-from instil.mixing.index import Index, read_index
+from instil.mixing.index import Ids, Index, read_index
 from instil.mixing.plan import Mixed, Outputs, Plan
 from instil.mixing.reading import Reading, read_part
 from instil.mixing.selection import select
@@ -74,14 +74,16 @@ class Mixing:
         alike = self._alike(uniques)
         index = read_index([each.file("index") for each in uniques])
         removed = self._removed(alike, index)
-        for clusters in alike.values():
-            index.group = clusters.join(index.group)
+        index.group = join_groups(alike.values(), index.group)
         keep = ~np.logical_or.reduce(list(removed.values())) if removed else np.ones(len(index), bool)
         copies = np.zeros(len(index), np.uint16)
         copies[keep] = select(index.of(keep), plan.wish, plan.seed)
         sides = self._sides(index, copies)
-        steps = merged([*(each["steps"] for each in read), *(each["steps"] for each in unique)])
-        self._tally(alike, removed, index, steps)
+        before = listing.lines_before(readings, read)
+        tallies = [listing.steps_of(result, lines) for result, lines in zip(read, before, strict=True)]
+        steps = merged([*tallies, *(each["steps"] for each in unique)])
+        gone = {kind: index.id[rows] for kind, rows in removed.items()}
+        self._tally(alike, gone, steps)
         mixed = Mixed(
             sources=count_sources(plan, readings, read, unique, index, removed, copies),
             steps=steps,
@@ -96,7 +98,7 @@ class Mixing:
                 raise StageError(
                     "the mixture has no training row", hint="raise num_examples or lower validation_fraction"
                 )
-            self._list(readings, read, uniques, alike)
+            self._list(readings, before, uniques, alike, gone)
             self._write(uniques, index, copies, sides)
         return mixed
 
@@ -152,7 +154,8 @@ class Mixing:
             failed, rejected = (sum(result[key] for _, result in mine) for key in ("failed", "rejected"))
             said = f"; {failed:,} could not be read" if failed else ""
             said += f"; {rejected:,} were rejected" if rejected else ""
-            hint = listing.first_loss([reading for reading, _ in mine])
+            parts = [reading for reading, _ in mine]
+            hint = listing.first_loss(parts, listing.lines_before(parts, [result for _, result in mine]))
             raise StageError(f"the source {name!r} has no rows{said}", hint=hint)
 
     def _uniques(self, readings: Sequence[Reading]) -> list[Unique]:
@@ -185,22 +188,22 @@ class Mixing:
             found[kind] = rows
         return found
 
-    def _tally(
-        self, alike: dict[str, Clusters], removed: dict[str, Mask], index: Index, steps: Tally
-    ) -> None:
+    def _tally(self, alike: dict[str, Clusters], removed: dict[str, Ids], steps: Tally) -> None:
         reasons = {NEAR: f"Jaccard similarity of {self._plan.threshold:g} or more"}
         if self._plan.semantic:
             reasons[SEMANTIC] = f"cosine similarity of {self._plan.semantic.threshold:g} or more"
-        for kind, rows in removed.items():
-            ids = set(index.id[rows].tolist())
+        for row in self._alike_rows(alike, removed):
+            kind = row["filter"]
+            example = {name: row[name] for name in ("source", "kept", "score")}
+            steps.add(kind, reasons[kind], row["id"], example)
+
+    def _alike_rows(self, alike: dict[str, Clusters], removed: dict[str, Ids]) -> Iterator[dict[str, Any]]:
+        """Yield every row that is removed for its likeness, once."""
+        for kind, ids in removed.items():
+            gone = set(ids.tolist())
             for row in listing.removed(alike[kind].clusters, kind, self._plan.names):
-                if int(row["id"], 16) in ids:
-                    steps.add(
-                        kind,
-                        reasons[kind],
-                        row["id"],
-                        {"source": row["source"], "kept": row["kept"], "score": row["score"]},
-                    )
+                if int(row["id"], 16) in gone:
+                    yield row
 
     def _sides(self, index: Index, copies: npt.NDArray[np.uint16]) -> Mask:
         drawn = copies > 0
@@ -212,21 +215,20 @@ class Mixing:
     def _list(
         self,
         readings: Sequence[Reading],
-        read: Sequence[Result],
+        before: Sequence[int],
         uniques: Sequence[Unique],
         alike: dict[str, Clusters],
+        removed: dict[str, Ids],
     ) -> None:
         """Write down what is not in the mixture, and why."""
         names, outputs = self._plan.names, self._outputs
 
         def rejected() -> Iterator[dict[str, Any]]:
-            yield from listing.rejected(listing.beside(each, "rejected") for each in readings)
+            yield from listing.lost(readings, before, "rejected")
             yield from listing.rejected(each.file("duplicates") for each in uniques)
-            for kind, clusters in alike.items():
-                if kind != NEAR or self._plan.remove_near:
-                    yield from listing.removed(clusters.clusters, kind, names)
+            yield from self._alike_rows(alike, removed)
 
-        listing.write_fresh(outputs.failures, listing.failures(readings, read))
+        listing.write_fresh(outputs.failures, listing.lost(readings, before, "failures"))
         listing.write_fresh(outputs.rejected, rejected())
         if alike:
             rows = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from instil.mixing.work import Result
 
 FAILED = "unreadable record"
-_CHARACTERS = 8 << 20  # of answers that are held at once
-_ROWS = 50_000
+# Few texts at a time, which a processor's cache can hold while they are looked at again and again; and many
+# bytes of what became of them, because each round of writing has a batch for every bucket.
+_CHARACTERS = 1 << 20
+_ROWS = 4096
+_WRITTEN = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,8 @@ class _Reader:
             JsonlWriter(names[1]) as self._rejections,
             PartitionWriter(reading.output.with_suffix(".arrow"), SCHEMA, reading.buckets) as writer,
         ):
-            for batch in self._batches(rows):
-                table = self._table(batch)
-                if table.num_rows:
-                    writer.add(table, _bucket(table, reading.buckets))
+            for table in _gathered(self._table(batch) for batch in self._batches(rows)):
+                writer.add(table, _bucket(table, reading.buckets))
         return {
             "asked": self._asked,
             "kept": self._kept,
@@ -136,17 +137,18 @@ class _Reader:
     def _fail(self, failure: Failure) -> None:
         self._asked += 1
         self._failed += 1
-        self._steps.add(FAILED, "", failure.where, {"reason": failure.reason})
-        row = {"source": self._reading.corpus.name, "place": failure.place, "reason": failure.reason}
-        self._failures.append(row if failure.line is None else {**row, "line": failure.line})
+        line = {} if failure.line is None else {"line": failure.line}
+        self._steps.add(FAILED, "", failure.place, {"reason": failure.reason, **line})
+        said = {"source": self._reading.corpus.name, "place": failure.place, "reason": failure.reason}
+        self._failures.append({**said, **line})
 
     def _exclude(self, excluded: Excluded) -> None:
         self._asked += 1
         self._rejected += 1
-        self._steps.add(excluded.reason, "", excluded.place, {})
-        self._rejections.append(
-            {"source": self._reading.corpus.name, "place": excluded.place, "filter": excluded.reason}
-        )
+        line = {} if excluded.line is None else {"line": excluded.line}
+        self._steps.add(excluded.reason, "", excluded.place, line)
+        said = {"source": self._reading.corpus.name, "place": excluded.place, "filter": excluded.reason}
+        self._rejections.append({**said, **line})
 
     def _reject(self, row: Row, step: str, reason: str, more: dict[str, Any]) -> None:
         self._rejected += 1
@@ -158,6 +160,21 @@ class _Reader:
 
 
 _SHOWN = 120  # characters of a text in a report
+
+
+def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables of many rows made of tables of few."""
+    waiting: list[pa.Table] = []
+    size = 0
+    for table in tables:
+        if table.num_rows:
+            waiting.append(table)
+            size += table.nbytes
+        if size >= _WRITTEN:
+            yield pa.concat_tables(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _bucket(table: pa.Table, buckets: int) -> np.ndarray[Any, np.dtype[np.integer[Any]]]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from instil.corpora.base import Row
 from instil.data.messages import Role, Turn
@@ -104,7 +105,10 @@ class Batch:
             turns[place] = (turns[place][0], text)
             self.rows[index] = row._replace(turns=turns)
             self.contents[content] = text
-        self.array = pa.array(self.contents, pa.string())
+        changed = np.zeros(len(self.contents), bool)
+        changed[list(texts)] = True
+        others = pa.array([texts[content] for content in sorted(texts)], pa.string())
+        self.array = pc.replace_with_mask(self.array, pa.array(changed), others)
 
     def sums(self, values: Sequence[int]) -> npt.NDArray[np.int64]:
         """Return the sum for each row of values for each content."""

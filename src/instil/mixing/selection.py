@@ -146,13 +146,15 @@ def _shares(wish: Wish, available: Counts, sums: tuple[Counts, Counts, Counts]) 
     except Shortage as short:
         had = np.delete(most[:, short.rows], short.columns, axis=2).sum(axis=(1, 2)).tolist()
         by_source = ", ".join(f"{name} {have:,}" for name, have in zip(wish.names, had, strict=True))
-        raise _unmet(short, wish.unit, languages, tasks, f" (by source: {by_source})") from short
+        asked = f"{wish.unit}{_of(languages, short.rows)} are asked for"
+        raise _unmet(short, asked, tasks, f" (by source: {by_source})") from short
     both = [f"{language} {task}".strip() for language in languages for task in tasks]
     shape = (len(wish.names), len(both))
     try:
         return rounded(table.reshape(shape), sums[0], pairs, most.reshape(shape))
     except Shortage as short:
-        raise _unmet(short, wish.unit, wish.names, both) from short
+        asked = f"{wish.unit} are to come from {', '.join(wish.names[number] for number in short.rows)}"
+        raise _unmet(short, asked, both) from short
 
 
 def _columns(
@@ -173,17 +175,16 @@ def _names(quotas: Mapping[str, float] | None, others: str) -> list[str]:
     return [*sorted(quotas), others] if quotas else [""]
 
 
-def _unmet(
-    short: Shortage, unit: str, rows: Sequence[str], columns: Sequence[str], more: str = ""
-) -> StageError:
+def _unmet(short: Shortage, asked: str, columns: Sequence[str], more: str = "") -> StageError:
     """Return what cannot be met, in words."""
     others = [number for number in range(len(columns)) if number not in short.columns]
-    have = f"{short.have:,}{_of(columns, others)}{more}" if others else ""
-    asked = f"{short.asked:,}{_of(columns, short.columns)}, of which no more are asked for"
-    there = " and ".join([part for part in (have, asked if short.columns else "") if part])
+    there = []
+    if others:
+        there.append(f"there are {short.have:,}{_of(columns, others)}{more}")
+    if short.columns:
+        there.append(f"{_of(columns, short.columns).strip()} only {short.asked:,} are asked for")
     return StageError(
-        f"the quotas cannot be met: {short.wanted:,} {unit}{_of(rows, short.rows)} are asked for, "
-        f"and there are {there}",
+        f"the quotas cannot be met: {short.wanted:,} {asked}: {', and '.join(there)}",
         hint="change the quota, lower the total, raise max_epochs, or add a source",
     )
 

@@ -28,7 +28,7 @@ class Piece:
 
 def pieces(tokenizer: PreTrainedTokenizerBase, row: Rendered) -> list[Piece]:
     """Return the tokens of a row in order; their texts together are the row's text."""
-    special = set(tokenizer.all_special_ids)
+    special = {token for token, each in tokenizer.added_tokens_decoder.items() if each.special}
     found: list[Piece] = []
     waiting: tuple[int, ...] = ()
     for place, (token, learned) in enumerate(zip(row.input_ids, row.mask, strict=True)):

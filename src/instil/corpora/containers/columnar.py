@@ -30,8 +30,6 @@ def read_parquet(
     Raises:
         StageError: it cannot be read at all, or two columns have one name.
     """
-    import pyarrow
-
     parquet = _open_parquet(file, places.name)
     groups = [parquet.metadata.row_group(index).num_rows for index in range(parquet.num_row_groups)]
     number = sum(groups[:start])
@@ -41,8 +39,8 @@ def read_parquet(
             for batch in parquet.iter_batches(_ROWS, row_groups=[group], use_threads=False):
                 yield from _records(batch, places, number)
                 number += batch.num_rows
-        except (OSError, pyarrow.ArrowException) as error:
-            yield Failure(f"{places.name}:records {number + 1} to {last}", f"damaged: {_first_line(error)}")
+        except _damage() as error:
+            yield _damaged(places, number, last, error)
         number = last
 
 
@@ -61,6 +59,8 @@ def row_groups(file: Any, name: str) -> list[tuple[int, int]]:
 def read_arrow(file: Any, places: Places, *, stream: bool) -> Iterator[RawRecord | Failure]:
     """Yield the rows of Arrow's file format (Feather), or of its stream format, which `datasets` writes.
 
+    Damage in a batch is one failure for its rows.
+
     Raises:
         StageError: it cannot be read at all, or two columns have one name.
     """
@@ -68,14 +68,18 @@ def read_arrow(file: Any, places: Places, *, stream: bool) -> Iterator[RawRecord
 
     number = 0
     try:
-        batches = _batches(file, places.name, stream)
-        for batch in batches:
-            # Offsets in a file of somebody else's may point anywhere in memory.
-            batch.validate(full=True)
-            for begin in range(0, batch.num_rows, _ROWS):
-                yield from _records(batch.slice(begin, _ROWS), places, number + begin)
-            number += batch.num_rows
-    except (OSError, pyarrow.ArrowException) as error:
+        for batch in _batches(file, places.name, stream):
+            last = number + batch.num_rows
+            try:
+                # Offsets in a file of somebody else's may point anywhere in memory.
+                batch.validate(full=True)
+            except pyarrow.ArrowInvalid as error:
+                yield _damaged(places, number, last, error)
+            else:
+                for begin in range(0, batch.num_rows, _ROWS):
+                    yield from _records(batch.slice(begin, _ROWS), places, number + begin)
+            number = last
+    except _damage() as error:
         reason = f"the file ends early or is damaged: {_first_line(error)}; nothing was read after it"
         yield places.failure(number + 1, reason)
 
@@ -86,27 +90,32 @@ def count_arrow(file: Any, name: str, *, stream: bool) -> int:
     Raises:
         StageError: it cannot be read at all.
     """
-    import pyarrow
-
     rows = 0
     try:
         for batch in _batches(file, name, stream):
             rows += batch.num_rows
-    except (OSError, pyarrow.ArrowException):
+    except _damage():
         rows += 1  # read_arrow yields what could be read, and one failure
     return rows
 
 
-def _open_parquet(file: Any, name: str) -> Any:
+def _damage() -> tuple[type[Exception], ...]:
+    """Return what pyarrow raises for damage, also for names that are not UTF-8 and sizes beyond all memory."""
     import pyarrow
+
+    return (OSError, pyarrow.ArrowException, UnicodeDecodeError, MemoryError)
+
+
+def _open_parquet(file: Any, name: str) -> Any:
     from pyarrow import parquet
 
     try:
         # Pages are read when they are needed: a row group may have gigabytes.
         found = parquet.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
-    except (OSError, pyarrow.ArrowException) as error:
+        names = found.schema_arrow.names
+    except _damage() as error:
         raise StageError(f"cannot read {name!r}: {_first_line(error)}") from error
-    _check_names(found.schema_arrow, name)
+    _check_names(names, name)
     return found
 
 
@@ -115,9 +124,10 @@ def _batches(file: Any, name: str, stream: bool) -> Iterator[Any]:
 
     try:
         reader = pyarrow.ipc.open_stream(file) if stream else pyarrow.ipc.open_file(file)
-    except (OSError, pyarrow.ArrowException) as error:
+        names = reader.schema.names
+    except _damage() as error:
         raise StageError(f"cannot read {name!r}: {_first_line(error)}") from error
-    _check_names(reader.schema, name)
+    _check_names(names, name)
     if stream:
         yield from reader
         return
@@ -125,8 +135,8 @@ def _batches(file: Any, name: str, stream: bool) -> Iterator[Any]:
         yield reader.get_batch(index)
 
 
-def _check_names(schema: pyarrow.Schema, name: str) -> None:
-    repeated = [column for column, count in Counter(schema.names).items() if count > 1]
+def _check_names(names: list[str], name: str) -> None:
+    repeated = [column for column, count in Counter(names).items() if count > 1]
     if repeated:
         raise StageError(
             f"{name!r} has two columns named {', '.join(map(repr, repeated))}", hint="rename one"
@@ -199,5 +209,9 @@ def _plain(value: Any) -> Any:
     return str(value)  # durations and what is rarer
 
 
+def _damaged(places: Places, number: int, last: int, error: Exception) -> Failure:
+    return Failure(f"{places.name}:records {number + 1} to {last}", f"damaged: {_first_line(error)}")
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    return str(error).partition("\n")[0] or type(error).__name__
