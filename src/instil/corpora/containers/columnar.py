@@ -100,7 +100,7 @@ def count_arrow(file: Any, name: str, *, stream: bool) -> int:
 
 
 def _damage() -> tuple[type[Exception], ...]:
-    """Return what pyarrow raises for damage, also for names that are not UTF-8 and sizes beyond all memory."""
+    """Return what pyarrow raises for damage, also for names not in UTF-8 and sizes beyond all memory."""
     import pyarrow
 
     return (OSError, pyarrow.ArrowException, UnicodeDecodeError, MemoryError)
