@@ -194,6 +194,14 @@ def test_columns_with_one_name_are_an_error(tmp_path: Path) -> None:
         list(read_records(path))
 
 
+@pytest.mark.parametrize("writer", ["parquet", "arrow file", "arrow stream"])
+def test_names_of_columns_that_are_not_utf8_are_an_error(tmp_path: Path, writer: str) -> None:
+    path = tmp_path / "rows.dat"
+    WRITERS[writer](pyarrow.table({"question": ["why"]}), path)
+    with pytest.raises(StageError, match=r"cannot read 'rows\.dat'"):
+        read(path, path.read_bytes().replace(b"question", b"\xffuestion"))
+
+
 def test_feather_of_the_first_version_is_refused_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(StageError, match="Feather version 1") as caught:
         read(tmp_path / "rows.feather", b"FEA1" + bytes(100))

@@ -67,7 +67,7 @@ def test_rows_that_do_not_fit_the_header_fail_with_their_line(tmp_path: Path) ->
     text = 'a,b\n1,2\n3\n4,5,6\n\n"7\n8",9,10\n11,12\n'
     assert read(tmp_path / "x.csv", text) == [
         ("x.csv:line 2", {"a": "1", "b": "2"}),
-        Failure("x.csv", "1 cells, and the header has 2", line=3),
+        Failure("x.csv", "1 cell, and the header has 2", line=3),
         Failure("x.csv", "3 cells, and the header has 2", line=4),
         Failure("x.csv", "3 cells over 2 lines, and the header has 2", line=6),
         ("x.csv:line 8", {"a": "11", "b": "12"}),

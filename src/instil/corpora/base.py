@@ -101,11 +101,9 @@ class Part:
     size: int
     """About how many bytes are read from the disk."""
     start: int = 0
-    """The first byte of JSON Lines, or the first row group of Parquet."""
+    """The first byte of JSON Lines, row group of Parquet, or member of an archive."""
     end: int | None = None
     """What follows the last of them; None: up to the end."""
-    member: str | None = None
-    """The name of a file in an archive."""
 
 
 class Rows(Protocol):

@@ -27,12 +27,11 @@ def write_fresh(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def lines_before(readings: Sequence[Reading], read: Sequence[Result]) -> list[int]:
     """Return for each part how many lines of its file other parts have before it."""
-    seen: dict[tuple[Path, str | None], int] = {}
+    seen: dict[Path, int] = {}
     found = []
     for reading, result in zip(readings, read, strict=True):
-        file = (reading.part.path, reading.part.member)
-        found.append(seen.get(file, 0))
-        seen[file] = found[-1] + result["lines"]
+        found.append(seen.get(reading.part.path, 0))
+        seen[reading.part.path] = found[-1] + result["lines"]
     return found
 
 

@@ -65,7 +65,7 @@ def read_table(file: Reader, places: Places, delimiter: str) -> Iterator[RawReco
     Raises:
         StageError: the header is no row, or two columns have one name.
     """
-    csv.field_size_limit(LONGEST)
+    csv.field_size_limit(LONGEST)  # of the whole process, which has 128 KiB otherwise
     lines = _Lines(file)
     header: list[str] = []
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -110,7 +110,7 @@ def _header(place: str, row: list[str]) -> list[str]:
 
 def _ragged(cells: int, columns: int, more_lines: int) -> str:
     over = f" over {more_lines + 1} lines" if more_lines else ""
-    return f"{cells} cells{over}, and the header has {columns}"
+    return f"{cells} cell{'s' * (cells != 1)}{over}, and the header has {columns}"
 
 
 class _Lines:
