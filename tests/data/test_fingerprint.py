@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,13 @@ def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     assert (
         file_sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+def test_a_large_file_is_read_again_only_when_it_was_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"a" * (1 << 22))
+    first = file_sha256(path)
+    assert first == hashlib.sha256(b"a" * (1 << 22)).hexdigest() == file_sha256(path)
+    time.sleep(0.02)
+    path.write_bytes(b"b" * (1 << 22))
+    assert file_sha256(path) == hashlib.sha256(b"b" * (1 << 22)).hexdigest()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 _ABSENT = object()
+# Bytes from which on a file's state tells whether it was written again: clocks of file systems tick in
+# milliseconds, in which a small file can be written twice.
+_LARGE = 1 << 22
 
 
 def canonical_json(value: object) -> str:
@@ -26,7 +30,22 @@ def fingerprint(value: object) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hex digits."""
+    """Return the SHA-256 of a file's bytes as 64 hex digits.
+
+    A large file that has not been touched since is not read again.
+    """
+    found = path.stat()
+    if found.st_size < _LARGE:
+        return _digest(path)
+    return _known_digest(path.absolute(), found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _known_digest(path: Path, *_state: int) -> str:
+    return _digest(path)
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -29,9 +29,9 @@ from instil.mixing.work import Job, Result, Workers
 from instil.mixing.writing import Ordering, Shard, order_rows, write_shard
 from instil.store.atomic import atomic_write
 
-_BUCKET = 48 << 20  # bytes of input for each bucket, which is what a step holds in memory
+_BUCKET = 32 << 20  # bytes of input for each bucket, which is what a step holds in memory
 _MOST_BUCKETS = 1024
-_SHARD = 32 << 20  # characters of a shard of the output
+_SHARD = 12 << 20  # characters of a shard of the output
 
 Mask = npt.NDArray[np.bool_]
 NEAR, SEMANTIC = "near_duplicate", "semantic_duplicate"
