@@ -94,6 +94,41 @@ def test_what_nobody_answered_is_left_out_and_counted(how: Literal["cut", "split
     assert fitted.messages == 1
 
 
+def test_a_split_never_ends_with_a_question() -> None:
+    dialogue = [*_dialogue([9, 9, 9]), Message(role="user", content="And?")]
+
+    fitted = fit(_renderer(), dialogue, 90, "split")
+
+    answered = [each for row in fitted.rows for each in _answers(row)]
+    assert answered == [0, 1, 2]
+    assert not any("And?" in _text(row) for row in fitted.rows)
+    assert fitted.messages == 1
+
+
+@pytest.mark.parametrize(("filler", "condition"), [("so much more", "< 6"), ("so much more", "> 4")])
+def test_rows_are_as_long_as_they_can_be_though_a_template_writes_long_ones_otherwise(
+    filler: str, condition: str
+) -> None:
+    tokenizer = shared_model("chatml").tokenizer
+    source = str(tokenizer.chat_template)
+    other = source.replace(
+        "message.role + '\\n'",
+        f"message.role + '\\n' + ('{filler}' if messages | length {condition} else '')",
+    )
+    assert other != source
+    try:
+        tokenizer.chat_template = other
+        renderer = Renderer(tokenizer)
+    finally:
+        tokenizer.chat_template = source
+    dialogue = _dialogue([4] * 6, system=False)
+    limit = len(renderer.render(dialogue[:6]).input_ids)
+
+    fitted = fit(renderer, dialogue, limit, "split")
+
+    assert [_answers(row) for row in fitted.rows] == [[0, 1, 2], [3, 4, 5]]
+
+
 @pytest.mark.parametrize("how", ["cut", "split", "reject"])
 def test_one_exchange_that_is_too_long_gives_no_row(how: Literal["cut", "split", "reject"]) -> None:
     assert fit(_renderer(), _dialogue([60]), 30, how).rows == ()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from instil.data.messages import Message, ask
 from instil.models.pieces import pieces
-from instil.models.render import Renderer
+from instil.models.render import Rendered, Renderer
 from tests.models.small_tokenizers import small_tokenizer
 
 _said = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffd"), max_size=12)
@@ -38,6 +38,17 @@ def test_a_space_that_begins_a_word_is_shown_whatever_the_decoder_drops() -> Non
 
     assert "".join(piece.text for piece in found if piece.learned) == "Yes, it is<|im_end|>"
     assert [piece.text for piece in found if piece.special] == ["<|im_start|>", "<|im_end|>"] * 2
+
+
+def test_what_is_learned_is_not_shown_with_what_is_not() -> None:
+    tokenizer = small_tokenizer("gpt2")
+    row = Rendered(
+        tuple(tokenizer("\ufffd", add_special_tokens=False)["input_ids"]) * 2, (*[False] * 3, *[True] * 3)
+    )
+
+    found = pieces(tokenizer, row)
+
+    assert [(piece.text, piece.learned) for piece in found] == [("\ufffd", False), ("\ufffd", True)]
 
 
 def test_a_character_that_was_broken_before_does_not_hide_what_follows() -> None:

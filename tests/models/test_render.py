@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from instil.data.messages import Message
@@ -292,24 +293,79 @@ def test_a_template_that_marks_no_answer_is_refused() -> None:
         renderer.render(_messages([("a", "b")]))
 
 
-def test_a_tokenizer_that_cuts_and_fills_texts_does_so_for_others_only() -> None:
-    tokenizer: Any = shared_model().tokenizer
+@pytest.mark.parametrize("kind", ["gpt2", "llama2"])
+def test_a_tokenizer_that_cuts_and_fills_texts_does_so_for_others_only(kind: str) -> None:
+    tokenizer: Any = small_tokenizer(kind)
+    renderer = Renderer(tokenizer)
     messages = _messages([("Where do I go with a cough?", "Please see Respiratory Medicine.")])
-    expected = Renderer(tokenizer).render(messages)
-    # llama2's kind, because byte-level tokenizers are not asked for whole texts.
-    other: Any = small_tokenizer("llama2")
-    whole = Renderer(other).render(messages)
+    expected = renderer.render(messages)
     try:
-        for each in (tokenizer, other):
-            each.backend_tokenizer.enable_truncation(3)
-            each.backend_tokenizer.enable_padding(length=500)
-
-        assert Renderer(tokenizer).render(messages) == expected
-        assert Renderer(other).render(messages) == whole
+        tokenizer.backend_tokenizer.enable_truncation(3)
+        assert renderer.render(messages) == expected
+        tokenizer.backend_tokenizer.enable_padding(length=500)
+        assert renderer.render(messages) == expected
     finally:
-        for each in (tokenizer, other):
-            each.backend_tokenizer.no_truncation()
-            each.backend_tokenizer.no_padding()
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+
+
+BARE = (
+    "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content + eos_token }}"
+    "{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}"
+)
+"""A template that writes nothing between a question and its answer."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_tokens_before_an_answer_are_those_of_the_prompt_whatever_it_ends_with(kind: str) -> None:
+    with _with_template(small_tokenizer(kind), BARE) as tokenizer:
+        renderer = Renderer(tokenizer)
+
+        for end in ("", " ", "\n", "\n\n", " \n", "\t", "  ", "4", "so", "'", "。"):
+            for answer in ("Yes", "42", " so", "\n\nNo", "'s", "s", "。"):
+                messages = _messages([(f"He said{end}", answer)])
+                rendered, prompt = renderer.render(messages), renderer.prompt(messages[:-1])
+                assert list(rendered.input_ids[: len(prompt)]) == prompt, (end, answer)
+                assert rendered.mask == tuple(place >= len(prompt) for place in range(len(rendered.mask)))
+
+
+def _merging(left: str, right: str, *, trims: bool = False) -> PreTrainedTokenizerBase:
+    """Return a tokenizer of bytes with one merge, which is asked for whole texts and their offsets."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    first, second = (tokenizer_bytes(text) for text in (left, right))
+    merge = (first[-1], second[0])
+    vocabulary = {piece: number for number, piece in enumerate([*alphabet, "".join(merge)])}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[merge]))
+    # What is put before a text keeps words from being looked up alone.
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    if trims:
+        backend.post_processor = processors.ByteLevel(trim_offsets=True)
+    found = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|endoftext|>")  # type: ignore[no-untyped-call]
+    found.add_special_tokens({"eos_token": "<|endoftext|>"})
+    found.chat_template = BARE
+    return found
+
+
+def tokenizer_bytes(text: str) -> str:
+    """Return a text as a byte-level vocabulary spells it."""
+    ((spelled, _),) = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)
+    return str(spelled)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "trims"), [("答", "咳", False), ("\t", "Y", True), ("a", "b", False)]
+)
+def test_a_token_that_crosses_into_the_answer_is_not_made(left: str, right: str, trims: bool) -> None:
+    tokenizer = _merging(left, right, trims=trims)
+    merged = len(pre_tokenizers.ByteLevel.alphabet())
+    whole = tokenizer(f"Q{left}{right}", add_special_tokens=False)["input_ids"]
+    assert merged in whole
+
+    rendered = Renderer(tokenizer).render(_messages([(f"Q{left}", right)]))
+
+    assert merged not in rendered.input_ids
+    assert _learned(tokenizer, rendered) == right + "<|endoftext|>"
 
 
 def test_renderers_with_one_fingerprint_render_alike() -> None:

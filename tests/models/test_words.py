@@ -42,6 +42,7 @@ def _backend(kind: str) -> Tokenizer:
 @pytest.mark.parametrize("kind", ["gpt2", "qwen2", "llama3", "instil"])
 @given(text=_text)
 @example("don't DON'T 'ſ 1234 ½ a\u0301\n\n  b \r\n.\n\n!")
+@example("e\u0301tude")
 @example("<|im_start|>user\nhi<|im_end|>\n<|im_sta")
 def test_words_give_the_tokens_of_the_tokenizer(kind: str, text: str) -> None:
     backend = _backend(kind)
@@ -99,11 +100,12 @@ def test_more_words_than_are_remembered_give_the_same(monkeypatch: pytest.Monkey
     backend = _backend("gpt2")
     words = WordTokenizer.of(backend)
     assert words is not None
+    text = f"<|im_start|>user\n{ENGLISH}<|im_end|>"
 
     for _ in range(2):
-        found = words.encode(ENGLISH)
+        found = words.encode(text)
         assert found is not None
-        assert found.ids == backend.encode(ENGLISH, add_special_tokens=False).ids
+        assert found.ids == backend.encode(text, add_special_tokens=False).ids
 
 
 @pytest.mark.parametrize("kind", ["llama2"])
@@ -127,7 +129,8 @@ def _split_at(pattern: str, behavior: str = "isolated") -> Tokenizer:
 
 
 def test_what_would_change_the_words_is_refused() -> None:
-    greedy, overlapping = _changed(), _changed()
+    greedy, overlapping, random = _changed(), _changed(), _changed()
+    random.model.dropout = 0.5  # type: ignore[attr-defined]
     greedy.add_tokens([AddedToken("<sep>", lstrip=True)])
     overlapping.add_tokens([AddedToken("<|x", normalized=True), AddedToken("x|>", normalized=False)])
 
@@ -143,8 +146,21 @@ def test_what_would_change_the_words_is_refused() -> None:
         _split_at(" ", "removed"),
         greedy,
         overlapping,
+        random,
     ):
         assert WordTokenizer.of(backend) is None
+
+
+def test_the_longest_of_several_added_tokens_is_found() -> None:
+    backend = _changed()
+    backend.add_tokens([AddedToken("<a", normalized=False), AddedToken("<a><b>", normalized=False)])
+    words = WordTokenizer.of(backend)
+    assert words is not None
+
+    found = words.encode("x<a><b><a>")
+
+    assert found is not None
+    assert found.ids == backend.encode("x<a><b><a>", add_special_tokens=False).ids
 
 
 def test_text_that_a_pattern_passes_over_is_left_to_the_tokenizer() -> None:

@@ -374,6 +374,7 @@ def test_tokens_of_an_interrupted_run_are_used_again_if_they_are_whole(
     TRAIN.run(config, _context(tmp_path / "cut"))
 
     assert rendered == (12 if damage else 0)
+    assert not (tmp_path / "cut" / "tokens").exists()
     assert _bytes(tmp_path / "cut") == _bytes(tmp_path / "undisturbed")
 
 
@@ -433,6 +434,25 @@ def test_packed_rows_learn_what_their_documents_learn_alone(tmp_path: Path) -> N
     for index, row in enumerate(store.rows):
         # The last token of a document does not learn the first of the next one.
         assert packed.labels[index, row.borders[1:] - 1].tolist() == [IGNORED] * (len(row.borders) - 1)
+
+
+def test_tokens_of_another_choice_are_not_used_again(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "rows.jsonl", [*rows(3), _dialogue(9)])
+    tokenizer = shared_model().tokenizer
+    found = []
+    for loss_on, how, limit in (
+        ("all", "cut", 128),
+        ("last", "cut", 128),
+        ("last", "split", 128),
+        ("last", "cut", 90),
+    ):
+        config = _config(path, loss_on=loss_on, too_long=how, max_seq_length=limit)
+        renderer = Renderer(tokenizer, config.loss_on)
+        end = tokenizer.eos_token_id
+        store, _ = store_rows(path, tmp_path / "t", renderer, config, end=end, seed=1, progress=Silent())
+        found.append((store.header.documents, store.header.supervised, store.header.max_seq_length))
+
+    assert len(set(found)) == 4
 
 
 def test_a_batch_is_the_same_from_the_store_and_from_memory(tmp_path: Path) -> None:

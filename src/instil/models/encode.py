@@ -90,9 +90,7 @@ class Encoder:
         crosses the border, those before it are others than when the text ends there.
         """
         text = marked.text
-        borders = {border for span in marked.spans for border in span if 0 < border < len(text)}
-        if self._fast is None:
-            return borders
+        borders = {border for border in chain.from_iterable(marked.spans) if 0 < border < len(text)}
         return {b for b in borders if text[b - 1] == " " or (b > 1 and text[b - 2 : b].isspace())}
 
     def _by_words(self, marked: Marked) -> Encoded | None:

@@ -43,7 +43,7 @@ class Wrapper:
             before, after, learned = self._wrappings[message.role]
             parts += (before, message.content, after)
             end = place + len(before) + len(message.content)
-            if learned is not None and message.content + after[:learned]:
+            if learned is not None:
                 spans.append((place + len(before), end + learned))
             place = end + len(after)
         if prompt:
