@@ -13,7 +13,7 @@ from tests.tiny import TEXTS
 
 ENGLISH = (
     "Yes, the answer is 42. No, it isn't; we'll see what they've said. Where do I go with a cough? "
-    'Please see Respiratory Medicine.\n\nA cough of three weeks needs a look.\n\nHe said: "I\'m here". '
+    'Please see Respiratory Medicine.\n\nA cough of three weeks needs a look.\n\nHe said: "I\'m here".\n\n'
 )
 SPLITS = {
     "gpt2": None,

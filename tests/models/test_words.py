@@ -130,7 +130,7 @@ def _split_at(pattern: str, behavior: str = "isolated") -> Tokenizer:
 
 def test_what_would_change_the_words_is_refused() -> None:
     greedy, overlapping, random = _changed(), _changed(), _changed()
-    random.model.dropout = 0.5  # type: ignore[attr-defined]
+    random.model.dropout = 0.5
     greedy.add_tokens([AddedToken("<sep>", lstrip=True)])
     overlapping.add_tokens([AddedToken("<|x", normalized=True), AddedToken("x|>", normalized=False)])
 
