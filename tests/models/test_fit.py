@@ -97,7 +97,8 @@ def test_what_nobody_answered_is_left_out_and_counted(how: Literal["cut", "split
 def test_a_split_never_ends_with_a_question() -> None:
     dialogue = [*_dialogue([9, 9, 9]), Message(role="user", content="And?")]
 
-    fitted = fit(_renderer(), dialogue, 90, "split")
+    # Room for two exchanges, so that the question would fit behind the third.
+    fitted = fit(_renderer(), dialogue, len(_renderer().render(dialogue[:5]).input_ids), "split")
 
     answered = [each for row in fitted.rows for each in _answers(row)]
     assert answered == [0, 1, 2]

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Spans = tuple[tuple[int, int], ...]
 """Ranges, each up to and without its end, in ascending order."""
 
-
 _LEADS = ("\n", "1", ".")
+"""Characters of different kinds, of which one does not share a token with what follows."""
 
 
 class Marked(NamedTuple):
@@ -52,6 +52,17 @@ class _Piece:
     ids: list[int]
     token_at: Callable[[int], int | None]
     """Says which token begins at one of its characters; None where none does."""
+
+
+class _Waiting(NamedTuple):
+    """A piece of text that is to be tokenized together with others."""
+
+    row: int
+    place: int
+    """Which piece of its text it is."""
+    start: int
+    """Its first character in the text."""
+    text: str
 
 
 class Encoder:
@@ -85,9 +96,10 @@ class Encoder:
     def _sure_cuts(self, marked: Marked) -> set[int]:
         r"""Return the borders that need a cut whatever the tokens are.
 
-        A space begins the token of the word after it. Of several white characters the last one may be
-        tokenized with what follows (`\s+(?!\S)` of GPT-2 and its heirs), so that even where no token
-        crosses the border, those before it are others than when the text ends there.
+        A space begins the token of the word after it, even where the offsets leave it out. Of several
+        white characters the last one may be tokenized with what follows (`\s+(?!\S)` of GPT-2 and its
+        heirs), so that even where no token crosses the border, those before it are others than when the
+        text ends there.
         """
         text = marked.text
         borders = {border for border in chain.from_iterable(marked.spans) if 0 < border < len(text)}
@@ -108,16 +120,16 @@ class Encoder:
     def _encode_pieces(self, texts: Sequence[tuple[str, set[int]]]) -> list[list[_Piece]]:
         """Return the pieces of each text between its cuts."""
         pieces: list[list[_Piece | None]] = []
-        waiting: list[tuple[int, int, int, str]] = []
+        waiting: list[_Waiting] = []
         for row, (text, cuts) in enumerate(texts):
             pieces.append([])
             for start, end in pairwise([0, *sorted(cuts), len(text)]):
                 piece = self._piece_alone(start, text[start:end])
                 if piece is None:
-                    waiting.append((row, len(pieces[row]), start, text[start:end]))
+                    waiting.append(_Waiting(row, len(pieces[row]), start, text[start:end]))
                 pieces[row].append(piece)
-        for (row, place, _, _), piece in zip(waiting, self._pieces_together(waiting), strict=True):
-            pieces[row][place] = piece
+        for each, piece in zip(waiting, self._pieces_together(waiting), strict=True):
+            pieces[each.row][each.place] = piece
         return [[piece for piece in its_pieces if piece is not None] for its_pieces in pieces]
 
     def _piece_alone(self, start: int, text: str) -> _Piece | None:
@@ -127,15 +139,15 @@ class Encoder:
         words = self._words.encode(text) if self._words else None
         return _Piece(start, words.ids, lambda place: words.tokens_at([place])[0]) if words else None
 
-    def _pieces_together(self, texts: Sequence[tuple[int, int, int, str]]) -> Iterator[_Piece]:
+    def _pieces_together(self, waiting: Sequence[_Waiting]) -> Iterator[_Piece]:
         first = next(iter(self._leads), "")
-        encodings = self._batch([(first if start else "") + text for _, _, start, text in texts])
-        for (_, _, start, text), encoding in zip(texts, encodings, strict=True):
-            piece = self._without_lead(first if start else "", start, encoding)
+        encodings = self._batch([(first if each.start else "") + each.text for each in waiting])
+        for each, encoding in zip(waiting, encodings, strict=True):
+            piece = self._without_lead(first if each.start else "", each.start, encoding)
             for lead in (*self._leads, ""):
                 if piece is None:
-                    (again,) = self._batch([lead + text])
-                    piece = self._without_lead(lead, start, again)
+                    (again,) = self._batch([lead + each.text])
+                    piece = self._without_lead(lead, each.start, again)
             assert piece is not None  # without a lead there is nothing that could have merged
             yield piece
 
@@ -169,7 +181,7 @@ class Encoder:
 
 
 def _token_at(encoding: Encoding, characters: int, tokens: int, place: int) -> int | None:
-    """Return which token begins at a character; None where none does, or the one before goes further.
+    """Return which token begins at a character; None where none does.
 
     Args:
         encoding: of a piece of text.
@@ -179,11 +191,10 @@ def _token_at(encoding: Encoding, characters: int, tokens: int, place: int) -> i
     """
     place += characters
     token = encoding.char_to_token(place)
-    if token is None or token <= tokens:
+    if token is None:
         return None
-    before, after = encoding.token_to_chars(token - 1), encoding.token_to_chars(token)
-    meet = before is not None and after is not None and before[1] == place == after[0]
-    return token - tokens if meet else None
+    found = encoding.token_to_chars(token)
+    return token - tokens if found and found[0] == place else None
 
 
 def _join(pieces: Sequence[_Piece], marked: Marked, crossed: set[int]) -> Encoded:

@@ -68,7 +68,7 @@ def _best_fit(descending: NDArray[np.int64], capacity: int) -> tuple[NDArray[np.
     sizes, counts = np.unique(-descending, return_counts=True)
     owners: list[int] = []
     rooms: dict[int, list[int]] = defaultdict(list)  # rows by the tokens that still go in
-    free = 0  # bit r is set where some row has room for r tokens: one look finds the best fit
+    free = 0  # bit r is set where some row has room for r tokens; the lowest one that is enough fits best
     rows = 0
     for size, count in zip((-sizes).tolist(), counts.tolist(), strict=True):
         left = count
@@ -86,7 +86,8 @@ def _best_fit(descending: NDArray[np.int64], capacity: int) -> tuple[NDArray[np.
             else:
                 taken = list(range(rows, rows + wanted))
                 rows += wanted
-            last = left - (len(taken) - 1) * each if len(taken) == wanted else each
+            # Every row takes `each` documents, but the last one only what is left.
+            last = min(each, left - (len(taken) - 1) * each)
             for members, documents in ((taken[:-1], each), (taken[-1:], last)):
                 if members:
                     owners += members * documents

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from instil.data.messages import Message
@@ -14,6 +16,10 @@ from instil.models.wrap import Wrapper
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+_MARKING = Lock()
+"""`transformers` compiles a template once, and what notes its marks can serve one thread at a time."""
 
 
 class TemplateFailed(RecipeError):
@@ -108,16 +114,17 @@ class TemplateRunner:
 
         try:
             render: Any = render_jinja_template  # returns two lists, whatever its annotation says
-            texts, spans = render(
-                conversations=[
-                    [{"role": message.role, "content": message.content} for message in messages]
-                    for messages in conversations
-                ],
-                chat_template=self.source,
-                add_generation_prompt=prompt,
-                return_assistant_tokens_mask=mark,
-                **self._special,
-            )
+            with _MARKING if mark else nullcontext():
+                texts, spans = render(
+                    conversations=[
+                        [{"role": message.role, "content": message.content} for message in messages]
+                        for messages in conversations
+                    ],
+                    chat_template=self.source,
+                    add_generation_prompt=prompt,
+                    return_assistant_tokens_mask=mark,
+                    **self._special,
+                )
         except TemplateError as error:
             raise TemplateFailed(f"the chat template cannot render these messages: {error}") from error
         return texts, spans

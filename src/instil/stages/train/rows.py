@@ -10,6 +10,8 @@ from itertools import compress, count, tee
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from instil.data.examples import Counts, Example
 from instil.data.fingerprint import fingerprint
 from instil.data.jsonl import JsonlWriter
@@ -128,9 +130,21 @@ def row_paths(config: TrainConfig, inputs: Mapping[str, Path]) -> tuple[Path, Pa
 
 
 def read_examples(path: Path) -> Iterator[Example]:
-    """Yield the examples of a file or of a directory of shards, one at a time."""
-    for row in read_rows(path):
-        yield Example.model_validate(row)
+    """Yield the examples of a file or of a directory of shards, one at a time.
+
+    Raises:
+        StageError: a row is no example.
+    """
+    for number, row in enumerate(read_rows(path), start=1):
+        try:
+            yield Example.model_validate(row)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise StageError(
+                f"{str(path)!r} row {number:,} is no example: {place or 'it'}: {first['msg']}",
+                hint="an example has `messages` and `origin`; `instil convert` makes it of other formats",
+            ) from error
 
 
 def count_rows(path: Path) -> int | None:
@@ -193,7 +207,7 @@ def store_rows(
     """
     limit, how = config.max_seq_length, config.too_long
     identity = fingerprint([renderer.fingerprint, limit, how, seed])
-    if store := _earlier(directory, identity, progress):
+    if (store := _earlier(directory, identity, progress)) is not None:
         return store, Tally.of(store.header.notes)
     tally = Tally()
     writer = TokenWriter(
